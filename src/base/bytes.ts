@@ -1,0 +1,26 @@
+/**
+ * 64-bit integers of the format, as safe-integer numbers in two 32-bit halves (ten times cheaper than BigInt).
+ * Values outside the safe range cannot be an offset or a time of this store; readers treat them as damage.
+ */
+const TWO_32 = 4_294_967_296;
+
+export function readInt64(bytes: Buffer, at: number): number {
+  return bytes.readInt32BE(at) * TWO_32 + bytes.readUInt32BE(at + 4);
+}
+
+export function writeInt64(bytes: Buffer, value: number, at: number): void {
+  const high = Math.floor(value / TWO_32);
+  bytes.writeInt32BE(high | 0, at);
+  bytes.writeUInt32BE(value - high * TWO_32, at + 4);
+}
+
+/** Bytes of any view as a Buffer over the same memory. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Whether nothing but zeros stands in `bytes[from, to)`. */
+export function isAllZero(bytes: Uint8Array, from: number = 0, to: number = bytes.length): boolean {
+  for (let i = from; i < to; i += 1) if (bytes[i] !== 0) return false;
+  return true;
+}

@@ -1,0 +1,103 @@
+import type { FileSystem, StoreFile } from '../platform/platform.js';
+
+interface Entry {
+  readonly path: string;
+  readonly writable: boolean;
+  readonly file: StoreFile;
+  pinCount: number;
+}
+
+/**
+ * The descriptors of queue, index and full segment files: at most `countMax` of them, the least recently used closed first.
+ *
+ * Invariants: one descriptor a path; a pinned one is never closed, so an asynchronous call never meets a descriptor that was
+ * closed (and given to another file) under it.
+ */
+export class OpenFiles {
+  readonly #fs: FileSystem;
+  readonly #countMax: number;
+  /** In order of use, oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(fs: FileSystem, countMax: number) {
+    this.#fs = fs;
+    this.#countMax = countMax;
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** For synchronous calls made before the next `await`; ENOENT where there is no such file. */
+  use(path: string, mode: 'read' | 'read-write'): StoreFile {
+    return this.#entry(path, mode).file;
+  }
+
+  /** For asynchronous calls: the file stays open until `work` has settled. */
+  async with<T>(path: string, mode: 'read' | 'read-write', work: (file: StoreFile) => Promise<T>): Promise<T> {
+    const entry = this.#entry(path, mode);
+    entry.pinCount += 1;
+    try {
+      return await work(entry.file);
+    } finally {
+      entry.pinCount -= 1;
+    }
+  }
+
+  /** Takes over a file that the caller has just created. */
+  adopt(file: StoreFile): void {
+    this.#entries.set(file.path, { path: file.path, writable: true, file, pinCount: 0 });
+    this.#evict();
+  }
+
+  /** Closes the file, if it is open, before it is renamed or removed. Nobody may be using it. */
+  async forget(path: string): Promise<void> {
+    const entry = this.#entries.get(path);
+    if (entry === undefined) return;
+    this.#entries.delete(path);
+    await entry.file.close();
+  }
+
+  async closeAll(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.allSettled([...this.#closing, ...entries.map((entry) => entry.file.close())]);
+  }
+
+  #entry(path: string, mode: 'read' | 'read-write'): Entry {
+    const known = this.#entries.get(path);
+    if (known !== undefined && (known.writable || mode === 'read')) {
+      this.#entries.delete(path);
+      this.#entries.set(path, known);
+      return known;
+    }
+    const opened = { path, writable: mode === 'read-write', file: this.#fs.open(path, mode), pinCount: 0 };
+    if (known !== undefined) this.#retire(known);
+    this.#entries.set(path, opened);
+    this.#evict();
+    return opened;
+  }
+
+  #evict(): void {
+    if (this.#entries.size <= this.#countMax) return;
+    for (const entry of this.#entries.values()) {
+      if (this.#entries.size <= this.#countMax) return;
+      if (entry.pinCount > 0) continue;
+      this.#entries.delete(entry.path);
+      this.#retire(entry);
+    }
+  }
+
+  #retire(entry: Entry): void {
+    // A descriptor replaced while in use closes itself once its last user is done; polling for that is not worth a queue.
+    const closing = (entry.pinCount === 0 ? entry.file.close() : this.#closeWhenFree(entry)).catch(() => undefined);
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
+  }
+
+  async #closeWhenFree(entry: Entry): Promise<void> {
+    while (entry.pinCount > 0) await Promise.resolve();
+    await entry.file.close();
+  }
+}
