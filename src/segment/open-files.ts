@@ -5,6 +5,8 @@ interface Entry {
   readonly writable: boolean;
   readonly file: StoreFile;
   pinCount: number;
+  /** Replaced or evicted: whoever unpins it last closes it. */
+  retired: boolean;
 }
 
 /**
@@ -42,12 +44,13 @@ export class OpenFiles {
       return await work(entry.file);
     } finally {
       entry.pinCount -= 1;
+      if (entry.retired && entry.pinCount === 0) this.#close(entry);
     }
   }
 
   /** Takes over a file that the caller has just created. */
   adopt(file: StoreFile): void {
-    this.#entries.set(file.path, { path: file.path, writable: true, file, pinCount: 0 });
+    this.#entries.set(file.path, { path: file.path, writable: true, file, pinCount: 0, retired: false });
     this.#evict();
   }
 
@@ -72,7 +75,7 @@ export class OpenFiles {
       this.#entries.set(path, known);
       return known;
     }
-    const opened = { path, writable: mode === 'read-write', file: this.#fs.open(path, mode), pinCount: 0 };
+    const opened = { path, writable: mode === 'read-write', file: this.#fs.open(path, mode), pinCount: 0, retired: false };
     if (known !== undefined) this.#retire(known);
     this.#entries.set(path, opened);
     this.#evict();
@@ -90,14 +93,13 @@ export class OpenFiles {
   }
 
   #retire(entry: Entry): void {
-    // A descriptor replaced while in use closes itself once its last user is done; polling for that is not worth a queue.
-    const closing = (entry.pinCount === 0 ? entry.file.close() : this.#closeWhenFree(entry)).catch(() => undefined);
-    this.#closing.add(closing);
-    void closing.then(() => this.#closing.delete(closing));
+    entry.retired = true;
+    if (entry.pinCount === 0) this.#close(entry);
   }
 
-  async #closeWhenFree(entry: Entry): Promise<void> {
-    while (entry.pinCount > 0) await Promise.resolve();
-    await entry.file.close();
+  #close(entry: Entry): void {
+    const closing = entry.file.close().catch(() => undefined);
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
   }
 }
