@@ -48,9 +48,15 @@ export class OpenFiles {
     }
   }
 
-  /** Takes over a file that the caller has just created. */
-  adopt(file: StoreFile): void {
-    this.#entries.set(file.path, { path: file.path, writable: true, file, pinCount: 0, retired: false });
+  /** Takes over a writable file that the caller has created, under the path it has or will have; `pinned` until `unpin`. */
+  adopt(file: StoreFile, path: string, pinned: boolean): void {
+    this.#entries.set(path, { path, writable: true, file, pinCount: pinned ? 1 : 0, retired: false });
+    this.#evict();
+  }
+
+  unpin(path: string): void {
+    const entry = this.#entries.get(path);
+    if (entry !== undefined && entry.pinCount > 0) entry.pinCount -= 1;
     this.#evict();
   }
 

@@ -1,0 +1,212 @@
+import { assert, defined } from '../base/assert.js';
+import { systemErrorCode } from '../base/errors.js';
+import { segmentName } from '../format/segment-name.js';
+import type { FileSystem, StoreFile } from '../platform/platform.js';
+import type { OpenFiles } from '../segment/open-files.js';
+import { Segment } from '../segment/segment.js';
+
+export interface LogSegmentsOptions {
+  readonly fs: FileSystem;
+  readonly files: OpenFiles;
+  /** `commitlog/` */
+  readonly directory: string;
+  /** `stratalog/tmp/` */
+  readonly makingDirectory: string;
+  readonly segmentBytes: number;
+}
+
+/**
+ * The files of the commit log: which there are, how a new one comes to be, and reading from any of them.
+ *
+ * Invariants:
+ * - `bases` ascends; each is a multiple of `segmentBytes`; the last is the segment being written.
+ * - A file appears in `commitlog/` only with synced bytes of its first write, and its name is synced before anything in it
+ *   is acknowledged. Until then it lies in `stratalog/tmp/` under the same name, where recovery finds it.
+ * - Segments not yet wholly synced are pinned in `files`; the others come and go with the descriptors' LRU.
+ */
+export class LogSegments {
+  readonly segmentBytes: number;
+  readonly #fs: FileSystem;
+  readonly #files: OpenFiles;
+  readonly #directory: string;
+  readonly #makingDirectory: string;
+  /** Ascending. */
+  #bases: number[] = [];
+  /** Not wholly synced yet, by base. */
+  readonly #open = new Map<number, Segment>();
+  #next: { readonly baseOffset: number; readonly file: StoreFile } | undefined;
+  #linking: Promise<void> = Promise.resolve();
+
+  constructor(options: LogSegmentsOptions) {
+    this.segmentBytes = options.segmentBytes;
+    this.#fs = options.fs;
+    this.#files = options.files;
+    this.#directory = options.directory;
+    this.#makingDirectory = options.makingDirectory;
+  }
+
+  get bases(): readonly number[] {
+    return this.#bases;
+  }
+
+  get minOffset(): number {
+    return this.#bases[0] ?? 0;
+  }
+
+  /** What recovery or the follower found to be there. */
+  setBases(bases: readonly number[]): void {
+    this.#bases = [...bases];
+  }
+
+  baseOf(offset: number): number {
+    return offset - (offset % this.segmentBytes);
+  }
+
+  has(base: number): boolean {
+    return this.#bases.includes(base);
+  }
+
+  pathOf(base: number): string {
+    return `${this.#directory}/${segmentName(base)}`;
+  }
+
+  makingPathOf(base: number): string {
+    return `${this.#makingDirectory}/${segmentName(base)}`;
+  }
+
+  /** Opens an existing segment to go on writing in it. */
+  openForWriting(base: number): Segment {
+    const path = this.pathOf(base);
+    const segment = new Segment(this.#fs.open(path, 'read-write'), path, base, this.segmentBytes, true);
+    this.#files.adopt(segment.file, path, true);
+    this.#open.set(base, segment);
+    return segment;
+  }
+
+  /** Makes the segment after the next one ahead of need. Failing changes nothing: it is tried again when it is needed. */
+  prepareNext(base: number): void {
+    if (this.#next !== undefined) return;
+    try {
+      this.#next = { baseOffset: base, file: this.#make(base) };
+    } catch {
+      this.#next = undefined;
+    }
+  }
+
+  /** The segment at `base`, at full length, in the making directory; throws the system's error and leaves nothing then. */
+  create(base: number): Segment {
+    const last = this.#bases.at(-1);
+    assert(last === undefined || base === last + this.segmentBytes, 'segments are made one after the other');
+    const ready = this.#next?.baseOffset === base ? this.#next.file : this.#make(base);
+    this.#next = undefined;
+    const segment = new Segment(ready, this.pathOf(base), base, this.segmentBytes, false);
+    this.#files.adopt(ready, segment.path, true);
+    this.#open.set(base, segment);
+    this.#bases.push(base);
+    return segment;
+  }
+
+  /** Moves a new segment, whose first bytes have been written, into `commitlog/`. In order; rejects with the system's error. */
+  link(segment: Segment): Promise<void> {
+    const linked = this.#linking.then(async () => {
+      await segment.file.sync('all');
+      await this.#fs.rename(this.makingPathOf(segment.baseOffset), segment.path);
+      await this.#fs.syncDirectory(this.#directory);
+      segment.linked = true;
+    });
+    // A segment that could not be linked keeps all later ones out: `commitlog/` has no gaps.
+    this.#linking = linked;
+    linked.catch(() => undefined);
+    return linked;
+  }
+
+  /** Settles when no segment is being moved. */
+  linkingSettled(): Promise<void> {
+    return this.#linking.catch(() => undefined);
+  }
+
+  /** Takes back segments that were made but never linked, from `base` on. */
+  async discardFrom(base: number): Promise<void> {
+    for (const each of this.#bases.filter((candidate) => candidate >= base).reverse()) {
+      const segment = defined(this.#open.get(each), 'a segment to discard');
+      assert(!segment.linked, 'a linked segment is never discarded');
+      this.#bases.pop();
+      this.#open.delete(each);
+      await this.#files.forget(segment.path);
+      await this.#fs.remove(this.makingPathOf(each));
+    }
+  }
+
+  /** The segments not wholly synced that begin below `end`, ascending. */
+  unsyncedBelow(end: number): readonly Segment[] {
+    return [...this.#open.values()].filter((segment) => segment.baseOffset < end).sort((a, b) => a.baseOffset - b.baseOffset);
+  }
+
+  /** Everything below `flushed` is on the disk: full segments below it need not be held open any more. */
+  release(flushed: number): void {
+    for (const segment of this.#open.values()) {
+      if (!segment.linked || segment.endOffset > flushed) continue;
+      this.#open.delete(segment.baseOffset);
+      this.#files.unpin(segment.path);
+    }
+  }
+
+  /** Reads into `into` from `offset`, within one segment; fewer bytes only at the file's end. ENOENT: there is no such segment. */
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    const base = this.baseOf(offset);
+    const bytes = Math.min(into.length, base + this.segmentBytes - offset);
+    return await this.#files.with(this.pathOf(base), 'read', (file) => file.read(into.subarray(0, bytes), offset - base));
+  }
+
+  /** As `read`, without giving up the turn: for a few bytes that are most likely cached. */
+  readSync(into: Uint8Array, offset: number): number {
+    const base = this.baseOf(offset);
+    const bytes = Math.min(into.length, base + this.segmentBytes - offset);
+    return this.#files.use(this.pathOf(base), 'read').readSync(into.subarray(0, bytes), offset - base);
+  }
+
+  /** Deletes the first segment. */
+  async removeFirst(): Promise<string> {
+    const base = defined(this.#bases[0], 'the segment to delete');
+    assert(!this.#open.has(base), 'a segment being written is never deleted');
+    const path = this.pathOf(base);
+    this.#bases.shift();
+    await this.#files.forget(path);
+    await this.#fs.remove(path);
+    await this.#fs.syncDirectory(this.#directory);
+    return path;
+  }
+
+  /** Removes the segment made ahead; the others are closed with `files`. */
+  async close(): Promise<void> {
+    await this.linkingSettled();
+    const next = this.#next;
+    this.#next = undefined;
+    if (next === undefined) return;
+    await next.file.close();
+    await this.#fs.remove(this.makingPathOf(next.baseOffset));
+  }
+
+  #make(base: number): StoreFile {
+    const path = this.makingPathOf(base);
+    let file: StoreFile;
+    try {
+      file = this.#fs.open(path, 'create');
+    } catch (error) {
+      // Left by an earlier try that could not clean up. It may hold rejected records, so it is never used: away with it, for the next try.
+      if (systemErrorCode(error) === 'EEXIST') void this.#fs.remove(path).catch(() => undefined);
+      throw error;
+    }
+    try {
+      // One byte at the end gives the file its length in one synchronous call and leaves the rest a hole.
+      file.writeSync([new Uint8Array(1)], this.segmentBytes - 1);
+    } catch (error) {
+      void file.close().then(
+        () => this.#fs.remove(path),
+        () => undefined,
+      ).catch(() => undefined);
+      throw error;
+    }
+    return file;
+  }
+}
