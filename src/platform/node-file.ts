@@ -1,11 +1,7 @@
 import * as fs from 'node:fs';
+import { type Done, readFully, readFullySync, writeAll, writeAllSync } from './full-transfer.js';
 import type { StoreFile } from './platform.js';
 import { systemError } from './system-error.js';
-
-type Done<T> = (error: Error | null, value: T) => void;
-
-/** The most buffers that one gathering call takes (IOV_MAX on Linux and macOS). */
-const gatherCountMax = 1024;
 
 /**
  * One descriptor.
@@ -110,104 +106,4 @@ function named(error: unknown, path: string): unknown {
     error.message += ` '${path}'`;
   }
   return error;
-}
-
-function readFullySync(fd: number, into: Uint8Array, at: number): number {
-  let filled = 0;
-  while (filled < into.byteLength) {
-    const count = fs.readSync(fd, into, filled, into.byteLength - filled, at + filled);
-    if (count === 0) break;
-    filled += count;
-  }
-  return filled;
-}
-
-function readFully(fd: number, into: Uint8Array, filled: number, at: number, done: Done<number>): void {
-  if (filled === into.byteLength) {
-    done(null, filled);
-    return;
-  }
-  fs.read(fd, into, filled, into.byteLength - filled, at + filled, (error, count) => {
-    if (error !== null) done(error, 0);
-    else if (count === 0) done(null, filled);
-    else readFully(fd, into, filled + count, at, done);
-  });
-}
-
-/** What is left to write: the parts of one call, and where they go. */
-interface Rest {
-  readonly parts: readonly Uint8Array[];
-  readonly bytes: number;
-  readonly at: number;
-}
-
-function wholeOf(parts: readonly Uint8Array[], at: number): Rest {
-  let bytes = 0;
-  for (const part of parts) bytes += part.byteLength;
-  return { parts, bytes, at };
-}
-
-/** After a write of `count` bytes, which may end inside a part. */
-function restAfter(rest: Rest, count: number): Rest {
-  // A kernel that takes nothing and names no reason would keep us here for ever.
-  if (count === 0) throw systemError('EIO', 'write');
-  if (count === rest.bytes) return { parts: [], bytes: 0, at: rest.at + count };
-  let skipped = 0;
-  let index = 0;
-  for (const part of rest.parts) {
-    if (skipped + part.byteLength > count) break;
-    skipped += part.byteLength;
-    index += 1;
-  }
-  const parts = rest.parts.slice(index);
-  const first = parts[0];
-  if (first !== undefined) parts[0] = first.subarray(count - skipped);
-  return { parts, bytes: rest.bytes - count, at: rest.at + count };
-}
-
-function writeAllSync(fd: number, parts: readonly Uint8Array[], at: number): void {
-  let rest = wholeOf(parts, at);
-  while (rest.bytes > 0) {
-    const only = rest.parts.length === 1 ? rest.parts[0] : undefined;
-    const count =
-      only === undefined
-        ? fs.writevSync(fd, rest.parts.slice(0, gatherCountMax), rest.at)
-        : fs.writeSync(fd, only, 0, only.byteLength, rest.at);
-    rest = count === 0 && rest.bytes > 0 ? withoutEmptyHead(rest) : restAfter(rest, count);
-  }
-}
-
-function writeAll(fd: number, parts: readonly Uint8Array[], at: number, done: Done<void>): void {
-  writeRest(fd, wholeOf(parts, at), done);
-}
-
-function writeRest(fd: number, rest: Rest, done: Done<void>): void {
-  if (rest.bytes === 0) {
-    done(null, undefined);
-    return;
-  }
-  const wrote = (error: Error | null, count: number): void => {
-    if (error !== null) {
-      done(error, undefined);
-      return;
-    }
-    let next: Rest;
-    try {
-      next = count === 0 ? withoutEmptyHead(rest) : restAfter(rest, count);
-    } catch (failure) {
-      done(failure as Error, undefined);
-      return;
-    }
-    writeRest(fd, next, done);
-  };
-  const only = rest.parts.length === 1 ? rest.parts[0] : undefined;
-  if (only === undefined) fs.writev(fd, rest.parts.slice(0, gatherCountMax), rest.at, wrote);
-  else fs.write(fd, only, 0, only.byteLength, rest.at, wrote);
-}
-
-/** A group of empty parts only writes nothing, rightly; a group with bytes in it that writes nothing is a failure. */
-function withoutEmptyHead(rest: Rest): Rest {
-  const head = rest.parts.slice(0, gatherCountMax);
-  if (head.some((part) => part.byteLength > 0)) throw systemError('EIO', 'write');
-  return { parts: rest.parts.slice(gatherCountMax), bytes: rest.bytes, at: rest.at };
 }
