@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+/** The parts whose every branch decides over somebody's data. */
+const measured = ['format', 'commit-log', 'consume-queue', 'key-index', 'recovery'].map((folder) => `src/${folder}/**/*.ts`);
+const branchesPercentMin = 95;
+
+export default defineConfig(({ mode }) => ({
+  test: {
+    include: ['test/**/*.test.ts'],
+    passWithNoTests: false,
+    watch: false,
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: measured,
+      reporter: ['text', 'json-summary'],
+      reportsDirectory: 'coverage',
+      ...(mode === 'coverage-check'
+        ? { thresholds: Object.fromEntries(measured.map((glob) => [glob, { branches: branchesPercentMin }])) }
+        : {}),
+    },
+  },
+}));
