@@ -1,4 +1,6 @@
+import { javaHash } from '../base/java-hash.js';
 import { isWellFormed } from '../base/text.js';
+import { indexHashOf } from './index-layout.js';
 import { messageInvalid, tooLarge, wrongType } from './refusals.js';
 import { batchPropertyBytes, batchPropertyName, checksumPropertyBytes, propertiesBytesMax } from './record-layout.js';
 import { delayProperty, keysProperty, propertyUse, tagsProperty, uniqueKeyProperty } from './property-names.js';
@@ -24,6 +26,8 @@ interface Tag {
 
 const keysHead: Buffer = Buffer.from(`${keysProperty}\x01`, 'latin1');
 const batchHead: Buffer = Buffer.from(`${batchPropertyName}\x010000000000,0000000000\x02`, 'latin1');
+/** Thrown and caught in here: the scratch memory, four times the limit, is used up. */
+const noRoom: Error = new Error('no room for the properties');
 const noTag: Tag = { bytes: Buffer.alloc(0), hash: 0 };
 
 export class PropertyWriter {
@@ -41,7 +45,6 @@ export class PropertyWriter {
   readonly #tags = new Map<string, Tag>();
   #lastTagText: string | undefined = undefined;
   #lastTag: Tag = noTag;
-  #reservedBytes = 0;
   /** Of the key written last. */
   #hash = 0;
 
@@ -56,22 +59,21 @@ export class PropertyWriter {
     this.keyCount = 0;
     this.tagHash = 0;
     this.delay = undefined;
-    this.#reservedBytes = this.#checksumBytes + (isBatchHead ? batchPropertyBytes : 0);
-    // The unique key is indexed before all others, wherever it stands among the properties.
-    if (this.#systemMessages && properties !== undefined) this.#hashUniqueKey(keyPrefixHash, properties);
-    if (keys !== undefined) this.#writeKeys(keyPrefixHash, keys);
-    if (tag !== undefined) this.#writeTag(tag);
-    if (properties !== undefined) this.#writeProperties(properties);
+    const storeBytes = this.#checksumBytes + (isBatchHead ? batchPropertyBytes : 0);
+    try {
+      // The unique key is indexed before all others, wherever it stands among the properties.
+      if (this.#systemMessages && properties !== undefined) this.#hashUniqueKey(keyPrefixHash, properties);
+      if (keys !== undefined) this.#writeKeys(keyPrefixHash, keys);
+      if (tag !== undefined) this.#writeTag(tag);
+      if (properties !== undefined) this.#writeProperties(properties);
+    } catch (error) {
+      throw error === noRoom ? propertiesTooLarge(measureProperties(keys, tag, properties) + storeBytes) : error;
+    }
+    if (this.bytes + storeBytes > propertiesBytesMax) throw propertiesTooLarge(this.bytes + storeBytes);
     if (isBatchHead) {
       this.scratch.set(batchHead, this.bytes);
       this.bytes += batchPropertyBytes;
-      this.#reservedBytes -= batchPropertyBytes;
     }
-    if (this.bytes + this.#reservedBytes > propertiesBytesMax) throw this.#tooLarge(this.bytes);
-  }
-
-  #tooLarge(bytes: number): Error {
-    return tooLarge('PROPERTIES_TOO_LARGE', 'keys, tag and properties of the message', propertiesBytesMax, bytes + this.#reservedBytes);
   }
 
   #writeKeys(prefixHash: number, keys: unknown): void {
@@ -87,8 +89,7 @@ export class PropertyWriter {
       const key: unknown = keys[i];
       if (typeof key !== 'string') throw wrongType(`keys[${i}]`, 'a string', key);
       at = this.#writeKey(key, i, at, prefixHash);
-      const hash = Math.abs(this.#hash);
-      this.keyHashes[this.keyCount] = hash === 2_147_483_648 ? 0 : hash;
+      this.keyHashes[this.keyCount] = indexHashOf(this.#hash);
       this.keyCount += 1;
       scratch[at] = space;
       at += 1;
@@ -116,9 +117,7 @@ export class PropertyWriter {
 
   #writeOddKey(key: string, index: number, at: number, prefixHash: number): number {
     if (key.includes(' ')) throw messageInvalid(`keys[${index}]`, key, 'a key cannot hold a space, which separates keys in the record');
-    let hash = prefixHash;
-    for (let i = 0; i < key.length; i += 1) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
-    this.#hash = hash;
+    this.#hash = javaHash(key, prefixHash);
     return this.#writeOddText(key, at, 'keys', String(index));
   }
 
@@ -141,9 +140,7 @@ export class PropertyWriter {
       if (tag === '') throw messageInvalid('tag', tag, 'an empty tag cannot be stored; leave it out');
       this.#makeRoom(tag.length + tagsProperty.length + 2, this.bytes);
       const end = this.#writeEntry(tagsProperty, tag, this.bytes, 'tag');
-      let hash = 0;
-      for (let i = 0; i < tag.length; i += 1) hash = (Math.imul(hash, 31) + tag.charCodeAt(i)) | 0;
-      known = { bytes: Buffer.from(this.scratch.subarray(this.bytes, end)), hash };
+      known = { bytes: Buffer.from(this.scratch.subarray(this.bytes, end)), hash: javaHash(tag) };
       // Long tags are rare and would make the bound on the number no bound on the memory.
       if (tag.length <= 64) {
         if (this.#tags.size >= cachedTagsMax) this.#tags.clear();
@@ -190,9 +187,7 @@ export class PropertyWriter {
     if (typeof properties !== 'object' || properties === null || !Object.hasOwn(properties, uniqueKeyProperty)) return;
     const key = (properties as Readonly<Record<string, unknown>>)[uniqueKeyProperty];
     if (typeof key !== 'string') throw wrongType(`properties.${uniqueKeyProperty}`, 'a string', key);
-    let hash = prefixHash;
-    for (let i = 0; i < key.length; i += 1) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
-    this.keyHashes[0] = hash === -2_147_483_648 ? 0 : Math.abs(hash);
+    this.keyHashes[0] = indexHashOf(javaHash(key, prefixHash));
     this.keyCount = 1;
   }
 
@@ -227,7 +222,7 @@ export class PropertyWriter {
 
   /** A text of `length` characters, up to three bytes each, may be written at `at`. If not, the message cannot be valid. */
   #makeRoom(length: number, at: number): void {
-    if (at + length * 3 + batchPropertyBytes + 8 > scratchBytes) throw this.#tooLarge(at + length);
+    if (at + length * 3 + batchPropertyBytes + 8 > scratchBytes) throw noRoom;
   }
 
   #growKeyHashes(needed: number): void {
@@ -235,4 +230,22 @@ export class PropertyWriter {
     grown.set(this.keyHashes.subarray(0, this.keyCount));
     this.keyHashes = grown;
   }
+}
+
+function propertiesTooLarge(actual: number): Error {
+  return tooLarge('PROPERTIES_TOO_LARGE', 'keys, tag and properties of the message', propertiesBytesMax, actual);
+}
+
+/** The bytes that properties much too large would take; slow, only for the error. */
+function measureProperties(keys: unknown, tag: unknown, properties: unknown): number {
+  let bytes = typeof tag === 'string' ? tagsProperty.length + Buffer.byteLength(tag) + 2 : 0;
+  if (Array.isArray(keys) && keys.length > 0) {
+    bytes += keysProperty.length + 1;
+    for (const key of keys) bytes += Buffer.byteLength(String(key)) + 1;
+  }
+  if (typeof properties !== 'object' || properties === null) return bytes;
+  for (const [name, value] of Object.entries(properties)) {
+    if (propertyUse(name) !== 'dropped') bytes += Buffer.byteLength(name) + Buffer.byteLength(String(value)) + 2;
+  }
+  return bytes;
 }
