@@ -1,10 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfigFnObject } from 'vitest/config';
 
 /** The parts whose every branch decides over somebody's data. */
 const measured = ['format', 'commit-log', 'consume-queue', 'key-index', 'recovery'].map((folder) => `src/${folder}/**/*.ts`);
 const branchesPercentMin = 95;
 
-export default defineConfig(({ mode }) => ({
+const configuration: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
     passWithNoTests: false,
@@ -18,9 +18,12 @@ export default defineConfig(({ mode }) => ({
       include: measured,
       reporter: ['text', 'json-summary'],
       reportsDirectory: 'coverage',
+      reportOnFailure: true,
       ...(mode === 'coverage-check'
         ? { thresholds: Object.fromEntries(measured.map((glob) => [glob, { branches: branchesPercentMin }])) }
         : {}),
     },
   },
 }));
+
+export default configuration;
