@@ -1,0 +1,4 @@
+/** `stratalog/testing`: what a program needs to test itself, and what the store is tested with. */
+export { manualClock } from './manual-clock.js';
+export { type MemoryPlatform, memoryPlatform } from './memory-platform.js';
+export { type PlatformCall, withFaults } from './with-faults.js';
