@@ -1,0 +1,128 @@
+import { assert } from '../base/assert.js';
+import { crc32 } from '../base/checksum.js';
+import { writeInt64 } from '../base/bytes.js';
+import { encodeHost, type HostAddress } from './host-address.js';
+import { writeChecksumProperty } from './record-checksum.js';
+import {
+  checksumPropertyBytes,
+  fillerTopic,
+  ipv6ExtraBytes,
+  magicV1,
+  magicV2,
+  recordBytesMin,
+  sysFlagBornHostIPv6,
+  sysFlagStoreHostIPv6,
+  tombstoneFlag,
+  topicBytesMaxV1,
+  transactionRollback,
+} from './record-layout.js';
+
+/**
+ * Records that a repair puts where others were lost (see record-layout.ts):
+ *
+ *   tombstone  same topic, queue and queue offset, flag 0x4C4F5354, empty body. What it must be larger goes into one property.
+ *   filler     topic STRATALOG_FILLER, transaction type ROLLBACK (no queue, no index), a body of zeros.
+ *
+ * Both carry the record checksum where the span does.
+ */
+export interface RepairOptions {
+  readonly storeHost: HostAddress;
+  readonly recordChecksum: boolean;
+}
+
+export interface LostRecord {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly physicalOffset: number;
+  readonly storedAt: number;
+}
+
+const padName = 'STRATALOG_PAD';
+/** Name, 01, one character, 02: the least that padding takes. */
+const padBytesMin: number = padName.length + 3;
+/** What the padding of a tombstone can take at most, whatever else stands in the properties. */
+const padBytesMax = 32_000;
+
+/** The size of a tombstone without padding. */
+export function tombstoneBytes(topic: string, options: RepairOptions): number {
+  const topicBytes = Buffer.byteLength(topic);
+  return fixedBytes(options) + topicBytes + (topicBytes > topicBytesMaxV1 ? 1 : 0);
+}
+
+/** Whether a tombstone can be exactly `recordBytes` long: its smallest size, or that and a padding property. */
+export function tombstoneFits(topic: string, recordBytes: number, options: RepairOptions): boolean {
+  const pad = recordBytes - tombstoneBytes(topic, options);
+  return pad === 0 || (pad >= padBytesMin && pad <= padBytesMax);
+}
+
+/** Writes a tombstone of exactly `recordBytes` at `into[at]`. The caller has asked `tombstoneFits`. */
+export function encodeTombstone(into: Buffer, at: number, recordBytes: number, lost: LostRecord, options: RepairOptions): void {
+  assert(tombstoneFits(lost.topic, recordBytes, options), 'a tombstone has a size that one can have');
+  const pad = recordBytes - tombstoneBytes(lost.topic, options);
+  const padding = pad === 0 ? '' : `${padName}\x01${'-'.repeat(pad - padName.length - 2)}\x02`;
+  writeRecord(into, at, recordBytes, { ...lost, flag: tombstoneFlag, sysFlag: 0, bodyBytes: 0, padding }, options);
+}
+
+/** The smallest filler. */
+export function fillerBytesMin(options: RepairOptions): number {
+  return fixedBytes(options) + fillerTopic.length;
+}
+
+/** Writes a filler of exactly `recordBytes`, at least `fillerBytesMin`, at `into[at]`. */
+export function encodeFiller(
+  into: Buffer,
+  at: number,
+  recordBytes: number,
+  physicalOffset: number,
+  storedAt: number,
+  options: RepairOptions,
+): void {
+  const bodyBytes = recordBytes - fillerBytesMin(options);
+  assert(bodyBytes >= 0, 'a filler has room for its fixed fields');
+  const filler = { topic: fillerTopic, queueId: 0, queueOffset: 0, physicalOffset, storedAt };
+  writeRecord(into, at, recordBytes, { ...filler, flag: 0, sysFlag: transactionRollback, bodyBytes, padding: '' }, options);
+}
+
+function fixedBytes(options: RepairOptions): number {
+  const host = encodeHost(options.storeHost, 'storeHost');
+  return recordBytesMin + (host.isIPv6 ? 2 * ipv6ExtraBytes : 0) + (options.recordChecksum ? checksumPropertyBytes : 0);
+}
+
+interface RepairRecord extends LostRecord {
+  readonly flag: number;
+  readonly sysFlag: number;
+  /** Of zeros. */
+  readonly bodyBytes: number;
+  readonly padding: string;
+}
+
+function writeRecord(into: Buffer, at: number, recordBytes: number, record: RepairRecord, options: RepairOptions): void {
+  const topic = Buffer.from(record.topic);
+  const isV2 = topic.length > topicBytesMaxV1;
+  const host = encodeHost(options.storeHost, 'storeHost');
+  into.fill(0, at, at + recordBytes);
+  into.writeInt32BE(recordBytes, at);
+  into.writeInt32BE(isV2 ? magicV2 : magicV1, at + 4);
+  into.writeInt32BE(record.queueId, at + 12);
+  into.writeInt32BE(record.flag, at + 16);
+  writeInt64(into, record.queueOffset, at + 20);
+  writeInt64(into, record.physicalOffset, at + 28);
+  into.writeInt32BE(record.sysFlag | (host.isIPv6 ? sysFlagBornHostIPv6 | sysFlagStoreHostIPv6 : 0), at + 36);
+  writeInt64(into, record.storedAt, at + 40);
+  const hostBytes = Buffer.from(host.hex, 'hex');
+  const storedAtStart = at + 48 + into.subarray(at + 48).write(host.hex, 'hex');
+  writeInt64(into, record.storedAt, storedAtStart);
+  into.set(hostBytes, storedAtStart + 8);
+  const bodyLengthAt = storedAtStart + 8 + hostBytes.length + 12;
+  const bodyStart = bodyLengthAt + 4;
+  const bodyEnd = bodyStart + record.bodyBytes;
+  into.writeInt32BE(record.bodyBytes, bodyLengthAt);
+  into.writeInt32BE(crc32(into, bodyStart, bodyEnd) & 0x7fffffff, at + 8);
+  const topicStart = isV2 ? into.writeInt16BE(topic.length, bodyEnd) : into.writeInt8(topic.length, bodyEnd);
+  into.set(topic, topicStart);
+  const propertiesStart = topicStart + topic.length + 2;
+  const checksumStart = propertiesStart + into.write(record.padding, propertiesStart, 'latin1');
+  into.writeInt16BE(at + recordBytes - propertiesStart, propertiesStart - 2);
+  if (options.recordChecksum) writeChecksumProperty(into, checksumStart, crc32(into, at, checksumStart) & 0x7fffffff);
+}
