@@ -27,12 +27,12 @@ const project = mkdtempSync(join(tmpdir(), 'stratalog-packed-'));
 // One string for the shell, because npm is a script of the shell on Windows; both parts of it are ours.
 const npm = (line, cwd) => execFileSync(`npm ${line}`, { cwd, stdio: ['ignore', 'ignore', 'inherit'], shell: true });
 try {
-  npm(`pack --pack-destination "${project}"`, root);
+  npm(`pack --loglevel=error --pack-destination "${project}"`, root);
   const archive = readdirSync(project).find((name) => name.endsWith('.tgz'));
   if (archive === undefined) throw new Error('npm pack left no archive');
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
   writeFileSync(join(project, 'program.js'), program);
-  npm(`install --no-audit --no-fund ./${archive}`, project);
+  npm(`install --loglevel=error --no-audit --no-fund ./${archive}`, project);
   execFileSync(process.execPath, ['program.js', join(project, 'store')], { cwd: project, stdio: 'inherit' });
   console.log(`${archive} installs and works with Node ${process.version}`);
 } finally {
