@@ -10,7 +10,7 @@ export class Receipt implements AppendReceipt {
   readonly physicalOffset: PhysicalOffset;
   readonly recordBytes: number;
   readonly storedAt: EpochMs;
-  readonly durable: boolean;
+  durable: boolean;
   readonly #hostHex: string;
 
   constructor(

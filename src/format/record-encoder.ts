@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types';
+import { isAllZero } from '../base/bytes.js';
 import { crc32 } from '../base/checksum.js';
 import { javaHash } from '../base/java-hash.js';
 import { isWellFormed } from '../base/text.js';
@@ -20,6 +21,7 @@ import {
   sysFlagInnerBatchMask,
   sysFlagStoreHostIPv6,
   takesQueueOffset,
+  tombstoneBodyBytesMax,
   tombstoneFlag,
   topicBytesMaxV1,
 } from './record-layout.js';
@@ -113,9 +115,7 @@ export class RecordEncoder {
     if (system === undefined) this.#stageNoSystem();
     else this.#stageSystem(system);
     this.#stageBody(message.body);
-    if (this.#flag === tombstoneFlag && this.#bodyBytes === 0) {
-      throw messageInvalid('flag', flag, 'with an empty body it marks a record that was lost');
-    }
+    if (this.#flag === tombstoneFlag) this.#refuseTombstone();
     const properties = this.#properties;
     properties.write(this.#topic.keyPrefixHash, message.keys, message.tag, message.properties, batchHead);
     this.tagsCode = properties.tagHash;
@@ -237,6 +237,13 @@ export class RecordEncoder {
       throw tooLarge('MESSAGE_TOO_LARGE', 'body of the message', this.#options.messageBytesMax, this.#bodyBytes);
     }
     this.#body = body;
+  }
+
+  /** What readers would take for a lost record and leave out. */
+  #refuseTombstone(): void {
+    if (this.#bodyBytes > tombstoneBodyBytesMax) return;
+    const body = typeof this.#body === 'string' ? Buffer.from(this.#body) : this.#body;
+    if (isAllZero(body)) throw messageInvalid('flag', tombstoneFlag, 'with a body that is empty or zeros it marks a record that was lost');
   }
 
   #stageNoSystem(): void {

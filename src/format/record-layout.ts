@@ -37,8 +37,9 @@ export const sysFlagStoreHostIPv6 = 0x20;
 /** Inner batches (need-unwrap and inner-batch): a shape of RocketMQ's that this engine does not write. */
 export const sysFlagInnerBatchMask = 0xc0;
 
-/** Of a record that stands for a lost one; only together with an empty body. */
+/** Of a record that stands for a lost one; only together with an empty body, or one of a few zeros. */
 export const tombstoneFlag = 0x4c4f5354;
+export const tombstoneBodyBytesMax = 255;
 /** Topic of the records that fill what remains of a repaired span. */
 export const fillerTopic = 'STRATALOG_FILLER';
 export const scheduleTopic = 'SCHEDULE_TOPIC_XXXX';

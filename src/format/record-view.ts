@@ -1,3 +1,4 @@
+import { isAllZero } from '../base/bytes.js';
 import { crc32 } from '../base/checksum.js';
 import { javaHash } from '../base/java-hash.js';
 import { delayOfLevelMs, parseDelayLevel } from './delay-levels.js';
@@ -19,6 +20,7 @@ import {
   sysFlagStoreHostIPv6,
   sysFlagTransactionMask,
   takesQueueOffset,
+  tombstoneBodyBytesMax,
   tombstoneFlag,
 } from './record-layout.js';
 import { isPlausibleTopic } from './topic-rules.js';
@@ -217,7 +219,8 @@ export class RecordView {
   }
   /** Stands for a record that was lost: the place in the queue is kept, the message is gone. */
   get isTombstone(): boolean {
-    return this.bodyEnd === this.bodyStart && this.flag === tombstoneFlag;
+    if (this.flag !== tombstoneFlag || this.bodyEnd - this.bodyStart > tombstoneBodyBytesMax) return false;
+    return isAllZero(this.bytes, this.bodyStart, this.bodyEnd);
   }
   /** Fills a repaired span; no message. */
   get isFiller(): boolean {

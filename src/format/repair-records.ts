@@ -12,6 +12,7 @@ import {
   recordBytesMin,
   sysFlagBornHostIPv6,
   sysFlagStoreHostIPv6,
+  tombstoneBodyBytesMax,
   tombstoneFlag,
   topicBytesMaxV1,
   transactionRollback,
@@ -20,7 +21,8 @@ import {
 /**
  * Records that a repair puts where others were lost (see record-layout.ts):
  *
- *   tombstone  same topic, queue and queue offset, flag 0x4C4F5354, empty body. What it must be larger goes into one property.
+ *   tombstone  same topic, queue and queue offset, flag 0x4C4F5354, empty body. A rest of the span that is too short for a filler
+ *              becomes its body, in zeros.
  *   filler     topic STRATALOG_FILLER, transaction type ROLLBACK (no queue, no index), a body of zeros.
  *
  * Both carry the record checksum where the span does.
@@ -38,30 +40,23 @@ export interface LostRecord {
   readonly storedAt: number;
 }
 
-const padName = 'STRATALOG_PAD';
-/** Name, 01, one character, 02: the least that padding takes. */
-const padBytesMin: number = padName.length + 3;
-/** What the padding of a tombstone can take at most, whatever else stands in the properties. */
-const padBytesMax = 32_000;
-
-/** The size of a tombstone without padding. */
+/** The size of a tombstone with an empty body. */
 export function tombstoneBytes(topic: string, options: RepairOptions): number {
   const topicBytes = Buffer.byteLength(topic);
   return fixedBytes(options) + topicBytes + (topicBytes > topicBytesMaxV1 ? 1 : 0);
 }
 
-/** Whether a tombstone can be exactly `recordBytes` long: its smallest size, or that and a padding property. */
+/** Whether a tombstone can be exactly `recordBytes` long. Every rest that is too short for a filler fits. */
 export function tombstoneFits(topic: string, recordBytes: number, options: RepairOptions): boolean {
-  const pad = recordBytes - tombstoneBytes(topic, options);
-  return pad === 0 || (pad >= padBytesMin && pad <= padBytesMax);
+  const bodyBytes = recordBytes - tombstoneBytes(topic, options);
+  return bodyBytes >= 0 && bodyBytes <= tombstoneBodyBytesMax;
 }
 
 /** Writes a tombstone of exactly `recordBytes` at `into[at]`. The caller has asked `tombstoneFits`. */
 export function encodeTombstone(into: Buffer, at: number, recordBytes: number, lost: LostRecord, options: RepairOptions): void {
   assert(tombstoneFits(lost.topic, recordBytes, options), 'a tombstone has a size that one can have');
-  const pad = recordBytes - tombstoneBytes(lost.topic, options);
-  const padding = pad === 0 ? '' : `${padName}\x01${'-'.repeat(pad - padName.length - 2)}\x02`;
-  writeRecord(into, at, recordBytes, { ...lost, flag: tombstoneFlag, sysFlag: 0, bodyBytes: 0, padding }, options);
+  const bodyBytes = recordBytes - tombstoneBytes(lost.topic, options);
+  writeRecord(into, at, recordBytes, { ...lost, flag: tombstoneFlag, sysFlag: 0, bodyBytes }, options);
 }
 
 /** The smallest filler. */
@@ -81,7 +76,7 @@ export function encodeFiller(
   const bodyBytes = recordBytes - fillerBytesMin(options);
   assert(bodyBytes >= 0, 'a filler has room for its fixed fields');
   const filler = { topic: fillerTopic, queueId: 0, queueOffset: 0, physicalOffset, storedAt };
-  writeRecord(into, at, recordBytes, { ...filler, flag: 0, sysFlag: transactionRollback, bodyBytes, padding: '' }, options);
+  writeRecord(into, at, recordBytes, { ...filler, flag: 0, sysFlag: transactionRollback, bodyBytes }, options);
 }
 
 function fixedBytes(options: RepairOptions): number {
@@ -94,7 +89,6 @@ interface RepairRecord extends LostRecord {
   readonly sysFlag: number;
   /** Of zeros. */
   readonly bodyBytes: number;
-  readonly padding: string;
 }
 
 function writeRecord(into: Buffer, at: number, recordBytes: number, record: RepairRecord, options: RepairOptions): void {
@@ -122,7 +116,7 @@ function writeRecord(into: Buffer, at: number, recordBytes: number, record: Repa
   const topicStart = isV2 ? into.writeInt16BE(topic.length, bodyEnd) : into.writeInt8(topic.length, bodyEnd);
   into.set(topic, topicStart);
   const propertiesStart = topicStart + topic.length + 2;
-  const checksumStart = propertiesStart + into.write(record.padding, propertiesStart, 'latin1');
-  into.writeInt16BE(at + recordBytes - propertiesStart, propertiesStart - 2);
-  if (options.recordChecksum) writeChecksumProperty(into, checksumStart, crc32(into, at, checksumStart) & 0x7fffffff);
+  if (!options.recordChecksum) return;
+  into.writeInt16BE(checksumPropertyBytes, propertiesStart - 2);
+  writeChecksumProperty(into, propertiesStart, crc32(into, at, propertiesStart) & 0x7fffffff);
 }
