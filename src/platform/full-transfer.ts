@@ -50,7 +50,7 @@ function wholeOf(parts: readonly Uint8Array[], at: number): Rest {
     if (part.byteLength === 0) emptyCount += 1;
   }
   // Without empty parts a call that writes nothing is always a failure, see `restAfter`.
-  return { parts: emptyCount === 0 ? parts : parts.filter((part) => part.byteLength > 0), bytes, at };
+  return { parts: emptyCount === 0 ? parts.slice() : parts.filter((part) => part.byteLength > 0), bytes, at };
 }
 
 /** After a write of `count` bytes, which may end inside a part. */

@@ -46,4 +46,8 @@ export interface Clock {
   /** Calls back after `ms`; the returned function cancels. Keeps the process alive only if told to (a reader that waits is). */
   schedule(ms: number, callback: () => void, keepAlive?: boolean): () => void;
 }
-export interface Platform { readonly fs: FileSystem; readonly clock: Clock; randomBytes(count: number): Buffer }
+export interface Platform {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  randomBytes(count: number): Buffer;
+}

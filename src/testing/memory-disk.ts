@@ -18,7 +18,7 @@ export interface Place {
 export class MemoryDisk {
   readonly space: MemorySpace;
   readonly random: SeededRandom;
-  readonly names = new MemoryNames();
+  readonly names: MemoryNames = new MemoryNames();
 
   constructor(capacityBytes: number, random: SeededRandom) {
     this.space = new MemorySpace(capacityBytes);

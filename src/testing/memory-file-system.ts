@@ -108,7 +108,8 @@ export class MemoryFileSystem implements FileSystem {
     const locked = this.#disk.directory(directory, 'open');
     if (this.#locked.has(locked)) return undefined;
     this.#locked.add(locked);
-    if (!locked.current.has('lock')) this.#create({ directory: locked, name: 'lock', node: undefined }, directory).content.write(lockText, 0);
+    if (!locked.current.has('lock'))
+      this.#create({ directory: locked, name: 'lock', node: undefined }, directory).content.write(lockText, 0);
     let held = true;
     return {
       release: () => {

@@ -29,8 +29,8 @@ let directoryCount = 0;
 export class MemoryDirectory {
   readonly kind = 'directory';
   readonly number: number;
-  readonly current = new Map<string, MemoryNode>();
-  readonly durable = new Map<string, MemoryNode>();
+  readonly current: Map<string, MemoryNode> = new Map();
+  readonly durable: Map<string, MemoryNode> = new Map();
 
   constructor() {
     directoryCount += 1;
@@ -54,7 +54,7 @@ export interface NameChange {
 }
 
 export class MemoryNames {
-  readonly root = new MemoryDirectory();
+  readonly root: MemoryDirectory = new MemoryDirectory();
   /** Not yet durable, oldest first. */
   #pending: NameChange[] = [];
 

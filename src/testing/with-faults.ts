@@ -7,8 +7,8 @@ export interface PlatformCall {
   readonly number: number;
 }
 
-/** Counts a call; throws what it shall fail with. */
-type Check = (op: PlatformCall['op'], path: string) => void;
+/** Counts a call, then makes it or throws what it shall fail with. */
+type Guard = <T>(op: PlatformCall['op'], path: string, call: () => T) => T;
 
 /**
  * `base`, but a call for which `decide` returns an error fails with it before it does anything.
@@ -23,43 +23,44 @@ type Check = (op: PlatformCall['op'], path: string) => void;
  */
 export function withFaults(base: Platform, decide: (call: PlatformCall) => Error | undefined): Platform {
   let number = 0;
-  const check: Check = (op, path) => {
+  const guard: Guard = (op, path, call) => {
     number += 1;
     const failure = decide({ op, path, number });
     if (failure !== undefined) throw failure;
+    return call();
   };
-  return { fs: faultyFileSystem(base.fs, check), clock: base.clock, randomBytes: (count) => base.randomBytes(count) };
+  return { fs: faultyFileSystem(base.fs, guard), clock: base.clock, randomBytes: (count) => base.randomBytes(count) };
 }
 
 /** The asynchronous ones are `async` functions, so that they reject where the synchronous ones throw. */
-function faultyFileSystem(fs: FileSystem, check: Check): FileSystem {
+function faultyFileSystem(fs: FileSystem, guard: Guard): FileSystem {
   return {
-    open: (path, mode) => (check('open', path), faultyFile(fs.open(path, mode), check)),
-    exists: (path) => (check('exists', path), fs.exists(path)),
-    list: (path) => (check('list', path), fs.list(path)),
-    makeDirectory: async (path) => (check('makeDirectory', path), fs.makeDirectory(path)),
-    rename: async (from, to) => (check('rename', from), fs.rename(from, to)),
-    remove: async (path) => (check('remove', path), fs.remove(path)),
-    link: async (from, to) => (check('link', from), fs.link(from, to)),
-    copy: async (from, to, bytes) => (check('copy', from), fs.copy(from, to, bytes)),
-    syncDirectory: async (path) => (check('syncDirectory', path), fs.syncDirectory(path)),
-    lockDirectory: (path) => (check('lockDirectory', path), fs.lockDirectory(path)),
-    diskUsage: async (path) => (check('diskUsage', path), fs.diskUsage(path)),
+    open: (path, mode) => guard('open', path, () => faultyFile(fs.open(path, mode), guard)),
+    exists: (path) => guard('exists', path, () => fs.exists(path)),
+    list: (path) => guard('list', path, () => fs.list(path)),
+    makeDirectory: async (path) => guard('makeDirectory', path, () => fs.makeDirectory(path)),
+    rename: async (from, to) => guard('rename', from, () => fs.rename(from, to)),
+    remove: async (path) => guard('remove', path, () => fs.remove(path)),
+    link: async (from, to) => guard('link', from, () => fs.link(from, to)),
+    copy: async (from, to, bytes) => guard('copy', from, () => fs.copy(from, to, bytes)),
+    syncDirectory: async (path) => guard('syncDirectory', path, () => fs.syncDirectory(path)),
+    lockDirectory: (path) => guard('lockDirectory', path, () => fs.lockDirectory(path)),
+    diskUsage: async (path) => guard('diskUsage', path, () => fs.diskUsage(path)),
   };
 }
 
-function faultyFile(file: StoreFile, check: Check): StoreFile {
+function faultyFile(file: StoreFile, guard: Guard): StoreFile {
   const { path } = file;
   return {
     path,
-    readSync: (into, at) => (check('readSync', path), file.readSync(into, at)),
-    read: async (into, at) => (check('read', path), file.read(into, at)),
-    writeSync: (parts, at) => (check('writeSync', path), file.writeSync(parts, at)),
-    write: async (parts, at) => (check('write', path), file.write(parts, at)),
-    sync: async (kind) => (check('sync', path), file.sync(kind)),
-    truncate: async (bytes) => (check('truncate', path), file.truncate(bytes)),
-    sizeBytes: () => (check('sizeBytes', path), file.sizeBytes()),
-    linkCount: () => (check('linkCount', path), file.linkCount()),
-    close: async () => (check('close', path), file.close()),
+    readSync: (into, at) => guard('readSync', path, () => file.readSync(into, at)),
+    read: async (into, at) => guard('read', path, () => file.read(into, at)),
+    writeSync: (parts, at) => guard('writeSync', path, () => file.writeSync(parts, at)),
+    write: async (parts, at) => guard('write', path, () => file.write(parts, at)),
+    sync: async (kind) => guard('sync', path, () => file.sync(kind)),
+    truncate: async (bytes) => guard('truncate', path, () => file.truncate(bytes)),
+    sizeBytes: () => guard('sizeBytes', path, () => file.sizeBytes()),
+    linkCount: () => guard('linkCount', path, () => file.linkCount()),
+    close: async () => guard('close', path, () => file.close()),
   };
 }
