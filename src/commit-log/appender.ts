@@ -36,6 +36,7 @@ interface Mark {
   readonly assigned: number;
   readonly current: WriteWindow | undefined;
   readonly filled: number;
+  readonly lastRecordStart: number;
   readonly readyCount: number;
   readonly lastStoredAt: number;
 }
@@ -92,24 +93,23 @@ export class Appender {
   /** Encodes all or none, adjacent and in one segment; undefined as in `encodeOne`. */
   encodeBatch(messages: readonly NewMessage[], pendingBytesMax: number): Receipt[] | undefined {
     const pending = this.writer.pendingBytes;
-    const mark = this.#mark();
+    let mark = this.#mark();
     this.#batchHead = mark.assigned;
     try {
       let receipts = this.#tryBatch(messages);
       if (receipts === undefined) {
         this.#abandon(mark);
         this.#assertFitsSegment(messages);
-        if (pending === 0 || pending < pendingBytesMax) this.#roll();
-        this.#batchHead = this.#assigned;
+        this.#roll();
+        mark = this.#mark();
+        this.#batchHead = mark.assigned;
         receipts = defined(this.#tryBatch(messages), 'room for a batch in a fresh segment');
       }
-      if (pending > 0 && pending + (this.#assigned - defined(this.#batchHead, 'batch head')) > pendingBytesMax) {
-        this.#abandonTo(mark);
-        return undefined;
-      }
-      return receipts;
+      if (pending === 0 || pending + (this.#assigned - mark.assigned) <= pendingBytesMax) return receipts;
+      this.#abandon(mark);
+      return undefined;
     } catch (error) {
-      this.#abandonTo(mark);
+      this.#abandon(mark);
       throw error;
     } finally {
       this.#batchHead = undefined;
@@ -164,6 +164,7 @@ export class Appender {
     encoder.write(window.buffer, window.filled, physicalOffset, queueOffset, storedAt);
     if (slot >= 0) registry.next[slot] = queueOffset + 1;
     window.filled += bytes;
+    window.lastRecordStart = physicalOffset;
     this.#assigned = physicalOffset + bytes;
     this.writer.encoded(bytes);
     this.facts
@@ -271,12 +272,13 @@ export class Appender {
       assigned: this.#assigned,
       current,
       filled: current?.filled ?? 0,
+      lastRecordStart: current?.lastRecordStart ?? -1,
       readyCount: this.writer.readyCount,
       lastStoredAt: this.#lastStoredAt,
     };
   }
 
-  /** Takes back what a batch has encoded since `mark`; valid while no segment was rolled since. */
+  /** Takes back what a batch has encoded since `mark`; no segment was rolled since. */
   #abandon(mark: Mark): void {
     const { registry } = this.#options;
     this.facts.takeBack(mark.assigned, (slot, queueOffset) => {
@@ -287,16 +289,10 @@ export class Appender {
     this.#current = mark.current;
     if (mark.current !== undefined) {
       mark.current.filled = mark.filled;
+      mark.current.lastRecordStart = mark.lastRecordStart;
       mark.current.headOfBatchBehind = undefined;
     }
     this.#assigned = mark.assigned;
     this.#lastStoredAt = mark.lastStoredAt;
-  }
-
-  /** As `abandon`, also where the segment was rolled since: then the roll stays and only the batch goes. */
-  #abandonTo(mark: Mark): void {
-    const active = this.#active;
-    if (active === undefined || mark.assigned >= active.baseOffset) this.#abandon(mark);
-    else this.#abandon({ ...mark, assigned: active.baseOffset, current: undefined, filled: 0, readyCount: this.writer.readyCount });
   }
 }

@@ -137,6 +137,11 @@ export class LogSegments {
     }
   }
 
+  /** The segment being written that holds `offset`; undefined: there is none yet. */
+  activeAt(offset: number): Segment | undefined {
+    return this.#open.get(this.baseOf(offset));
+  }
+
   /** The segments not wholly synced that begin below `end`, ascending. */
   unsyncedBelow(end: number): readonly Segment[] {
     return [...this.#open.values()].filter((segment) => segment.baseOffset < end).sort((a, b) => a.baseOffset - b.baseOffset);
@@ -175,6 +180,11 @@ export class LogSegments {
     await this.#fs.remove(path);
     await this.#fs.syncDirectory(this.#directory);
     return path;
+  }
+
+  /** Closes a segment that is about to be changed or removed by other means. */
+  async forget(base: number): Promise<void> {
+    await this.#files.forget(this.pathOf(base));
   }
 
   /** Removes the segment made ahead; the others are closed with `files`. */

@@ -13,6 +13,8 @@ interface WriteOp {
   readonly offset: number;
   /** Where the log is complete up to once this and all before it are done. */
   readonly completeEnd: number;
+  /** Where the last record begins that ends with these bytes; -1: it is not known. */
+  readonly lastRecordStart: number;
   done: boolean;
   error: unknown;
 }
@@ -47,6 +49,8 @@ export class WindowWriter {
   #written: number;
   #pendingBytes = 0;
   #issuedEnd: number;
+  /** A recent record that is written, for the watermark to name. */
+  #lastRecord: { readonly start: number; readonly end: number } | undefined;
   #stopped = false;
 
   constructor(pool: WindowPool, written: number, onProgress: () => void, onFailure: () => void) {
@@ -59,6 +63,11 @@ export class WindowWriter {
 
   get written(): number {
     return this.#written;
+  }
+
+  /** A recent record below `written`. */
+  get lastRecord(): { readonly start: number; readonly end: number } | undefined {
+    return this.#lastRecord;
   }
 
   /** Encoded and not yet written. */
@@ -217,7 +226,8 @@ export class WindowWriter {
     const { bytes, offset } = window.issue();
     const end = offset + bytes.length;
     const completeEnd = window.headOfBatchBehind ?? (window.endsSegment ? window.segment.endOffset : end);
-    const op: WriteOp = { window, bytes, offset, completeEnd, done: false, error: undefined };
+    const lastRecordStart = completeEnd === end ? window.lastRecordStart : -1;
+    const op: WriteOp = { window, bytes, offset, completeEnd, lastRecordStart, done: false, error: undefined };
     this.#ops.push(op);
     if (end > this.#issuedEnd) this.#issuedEnd = end;
     return op;
@@ -255,6 +265,7 @@ export class WindowWriter {
       if (!op.done) break;
       doneCount += 1;
       if (op.completeEnd > this.#written) this.#written = op.completeEnd;
+      if (op.lastRecordStart >= 0) this.#lastRecord = { start: op.lastRecordStart, end: op.completeEnd };
     }
     if (doneCount === 0) return;
     // A failed write behind them keeps the rest: `failure` reads it.

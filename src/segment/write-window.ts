@@ -19,6 +19,8 @@ export class WriteWindow {
   readonly startOffset: number;
   filled = 0;
   issued = 0;
+  /** Where the last record of it begins that is not part of an unfinished batch; -1: there is none. */
+  lastRecordStart = -1;
   /** Its last record is the last of the segment: what follows up to the segment's end is not written. */
   endsSegment = false;
   /** Where the batch began of which a part lies in front of this window; such a batch is undone as a whole. */

@@ -1,0 +1,402 @@
+import { defined } from '../base/assert.js';
+import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
+import type { QueueRegistry } from '../base/queue-registry.js';
+import type { FactsTarget } from '../format/record-facts.js';
+import type { NewMessage } from '../format/message.js';
+import type { Receipt } from '../format/receipt.js';
+import type { RecordEncoder } from '../format/record-encoder.js';
+import type { Clock } from '../platform/platform.js';
+import type { Segment } from '../segment/segment.js';
+import { AppendCall } from './append-call.js';
+import { Appender } from './appender.js';
+import { copyMessage } from './copy-message.js';
+import { Flusher } from './flusher.js';
+import type { LogSegments } from './log-segments.js';
+import { RoomQueue } from './room-queue.js';
+import { type LogWaiter, LogWaiters } from './waiters.js';
+import { zeroRange } from './zero-range.js';
+
+export interface CommitLogOptions {
+  readonly segments: LogSegments;
+  readonly encoder: RecordEncoder;
+  readonly registry: QueueRegistry;
+  readonly clock: Clock;
+  readonly flush: 'sync' | 'async';
+  readonly flushIntervalMs: number;
+  readonly pendingBytesMax: number;
+  readonly unflushedBytesMax: number;
+  readonly recordChecksum: boolean;
+  readonly hostHex: string;
+  /** Where recovery found the end; all below it is durable. */
+  readonly end: number;
+  readonly lastStoredAt: number;
+  readonly hooks: CommitLogHooks;
+}
+
+export interface FlushInfo {
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly waiterCount: number;
+}
+
+export interface CommitLogHooks {
+  /** Why appends are refused now, if they are. */
+  readonly refusal: () => StoreError | undefined;
+  /** `visible` may have moved: derived structures are fed now, before any receipt. */
+  readonly onVisible: () => void;
+  /** `flushed` has moved: side files hear of it before anybody else. */
+  readonly onFlushed: (info: FlushInfo) => void;
+  readonly onFailed: (error: StoreError) => void;
+  readonly onRolled: (segment: Segment) => void;
+}
+
+/** What a failed write may be for the log to go on without it. */
+const undoableCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+/**
+ * The log: appends in order, written by the turn, synced by group commit or interval, undone where the disk was full.
+ *
+ * Invariants: `flushed <= written <= assigned`; what is visible never exceeds `flushed` (sync) or `written` (async);
+ * receipts come in log order and after the derived structures have been fed; after `fail` nothing is acknowledged.
+ */
+export class CommitLog {
+  readonly #options: CommitLogOptions;
+  readonly #appender: Appender;
+  readonly #flusher: Flusher;
+  /** Those who wait for the operating system, and those who wait for the disk. */
+  readonly #writtenWaiters = new LogWaiters();
+  readonly #flushedWaiters = new LogWaiters();
+  readonly #room = new RoomQueue();
+  /** Segments whose names are not durable yet, in order. */
+  readonly #unlinked: Segment[] = [];
+  #linkingCount = 0;
+  /** Rejections of calls that came while a failed write was being undone. */
+  #held: ((reason: unknown) => void)[] = [];
+  #undoing: Promise<void> | undefined;
+  /** Up to here `appendSync` has promised. */
+  #promisedEnd = 0;
+  #failure: StoreError | undefined;
+  /** A recent record that is on the disk. */
+  #lastSyncedRecord: { readonly start: number; readonly end: number } | undefined;
+  appendedCount = 0;
+  appendedBytes = 0;
+  flushCount = 0;
+
+  constructor(options: CommitLogOptions) {
+    this.#options = options;
+    const { segments, end } = options;
+    const base = segments.bases.at(-1);
+    const active = base !== undefined && end < base + segments.segmentBytes ? segments.openForWriting(base) : undefined;
+    this.#appender = new Appender(
+      {
+        ...options,
+        onProgress: () => this.#progress(),
+        onFailure: () => {
+          this.#undoing = this.#undo();
+        },
+        onRolled: (segment) => {
+          this.#unlinked.push(segment);
+          options.hooks.onRolled(segment);
+        },
+      },
+      active,
+    );
+    this.#flusher = new Flusher({
+      clock: options.clock,
+      flushIntervalMs: options.flushIntervalMs,
+      flushed: end,
+      syncable: () => Math.min(this.written, this.#linkedEnd),
+      sync: async (from, to) => await this.#sync(from, to),
+      onSynced: (flushed, bytes, durationMs) => this.#synced(flushed, bytes, durationMs),
+      onFailed: (error) => this.fail(error, 'a sync of the log failed; the pages may be gone'),
+    });
+  }
+
+  get assigned(): number {
+    return this.#appender.assigned;
+  }
+
+  get written(): number {
+    return this.#appender.writer.written;
+  }
+
+  get flushed(): number {
+    return this.#flusher.flushed;
+  }
+
+  get visible(): number {
+    return this.#options.flush === 'sync' ? this.flushed : this.written;
+  }
+
+  get pendingBytes(): number {
+    return this.#appender.writer.pendingBytes;
+  }
+
+  get lastSyncedRecord(): { readonly start: number; readonly end: number } | undefined {
+    return this.#lastSyncedRecord;
+  }
+
+  get lastStoredAt(): number {
+    return this.#appender.lastStoredAt;
+  }
+
+  get failure(): StoreError | undefined {
+    return this.#failure;
+  }
+
+  /** Feeds the targets with everything that has become visible. */
+  handOver(targets: readonly FactsTarget[]): number {
+    return this.#appender.facts.handOver(this.visible, targets);
+  }
+
+  append(message: NewMessage, flush: 'sync' | 'async', signal: AbortSignal | undefined): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const call = new AppendCall([message], flush, (receipts) => resolve(defined(receipts[0], 'a receipt')), reject);
+      this.#submit(call, (taken) => {
+        const receipt = this.#appender.encodeOne(defined(taken.messages[0], 'a message'), this.#options.pendingBytesMax);
+        return receipt === undefined ? undefined : [receipt];
+      }, signal);
+    });
+  }
+
+  appendBatch(messages: readonly NewMessage[], flush: 'sync' | 'async', signal: AbortSignal | undefined): Promise<readonly Receipt[]> {
+    return new Promise((resolve, reject) => {
+      const call = new AppendCall(messages, flush, resolve, reject);
+      this.#submit(call, (taken) => this.#appender.encodeBatch(taken.messages, this.#options.pendingBytesMax), signal);
+    });
+  }
+
+  /** In the operating system's hands when it returns. Throws OVERLOADED where `append` would wait. */
+  appendSync(message: NewMessage): Receipt {
+    const refusal = this.#failure ?? this.#options.hooks.refusal();
+    if (refusal !== undefined) throw refusal;
+    const receipt = this.encodeNow(message);
+    if (receipt === undefined) {
+      throw new StoreError('OVERLOADED', 'the disk is behind: calls wait for room already; use `append`, which waits too, or try later');
+    }
+    this.#appender.writeAllNow();
+    if (this.#undoing !== undefined) throw this.#undoCause('appendSync');
+    this.#promisedEnd = this.assigned;
+    if (this.#options.flush === 'sync') this.#flusher.want(this.assigned);
+    else this.#flusher.progress();
+    return receipt;
+  }
+
+  /** Encodes without waiting for anything; undefined: there is no room now. Written by the end of the turn. */
+  encodeNow(message: NewMessage): Receipt | undefined {
+    if (this.#undoing !== undefined || !this.#room.isEmpty || !this.#hasRoom()) {
+      this.#options.encoder.stage(message, this.#options.clock.nowMs(), false);
+      return undefined;
+    }
+    const receipt = this.#appender.encodeOne(message, this.#options.pendingBytesMax);
+    if (receipt !== undefined) {
+      this.#count(1, receipt.recordBytes);
+      this.#appender.writeSoon();
+    }
+    return receipt;
+  }
+
+  /** Settles once everything that waited for room at the time of the call has been taken, and there is room for more. */
+  waitForRoom(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#room.add(
+        () => {
+          if (this.#undoing !== undefined || !this.#hasRoom() || this.pendingBytes >= this.#options.pendingBytesMax) return false;
+          resolve();
+          return true;
+        },
+        reject,
+        signal,
+      );
+      this.#room.serve();
+    });
+  }
+
+  /** Settles once the log is complete up to `end` as `flush` says. */
+  reach(end: number, flush: 'sync' | 'async'): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined && (flush === 'sync' ? this.flushed : this.written) < end) reject(this.#failure);
+      else this.#waitFor({ end, settle: () => resolve(), reject }, flush);
+    });
+  }
+
+  /** Everything encoded so far durable. */
+  async flush(): Promise<void> {
+    if (this.#undoing !== undefined) await this.#undoing;
+    if (!this.#room.isEmpty) await this.waitForRoom(undefined);
+    this.#appender.writeTurn();
+    await this.reach(this.assigned, 'sync');
+  }
+
+  /** For closing: takes what waits, then makes everything durable. */
+  async drain(): Promise<void> {
+    if (this.#undoing !== undefined) await this.#undoing;
+    while (!this.#room.isEmpty) await this.waitForRoom(undefined);
+    await this.flush();
+  }
+
+  /** No write and no sync is in flight, and none will be. */
+  async end(): Promise<void> {
+    this.#appender.writer.stop();
+    await Promise.all([this.#flusher.end(), this.#appender.writer.settled(), this.#options.segments.linkingSettled()]);
+  }
+
+  /** For good: nothing more is acknowledged. What was on its way may or may not be found after reopening. */
+  fail(cause: unknown, what: string): void {
+    if (this.#failure !== undefined) return;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `${what} (${reason}). Reads go on; reopen the store to write.`;
+    const unknown = new StoreError('STORE_FAILED', message, { cause, stored: 'unknown' });
+    this.#failure = new StoreError('STORE_FAILED', message, { cause });
+    this.#appender.writer.stop();
+    void this.#flusher.end();
+    this.#writtenWaiters.rejectAbove(0, unknown);
+    this.#flushedWaiters.rejectAbove(0, unknown);
+    this.#rejectLater(this.#failure);
+    this.#options.hooks.onFailed(unknown);
+  }
+
+  #submit(call: AppendCall, encode: (call: AppendCall) => readonly Receipt[] | undefined, signal: AbortSignal | undefined): void {
+    const take = (): boolean => {
+      if (this.#undoing !== undefined || !this.#hasRoom()) return false;
+      const receipts = encode(call);
+      if (receipts === undefined) return false;
+      this.#taken(call, receipts);
+      return true;
+    };
+    const refusal = this.#failure ?? this.#options.hooks.refusal();
+    if (refusal !== undefined) throw refusal;
+    if (this.#room.isEmpty && take()) return;
+    const { encoder, clock } = this.#options;
+    for (const message of call.messages) encoder.stage(message, clock.nowMs(), false);
+    call.messages = call.messages.map((message) => copyMessage(message, clock.nowMs()));
+    if (this.#undoing !== undefined) this.#held.push(call.reject);
+    else this.#room.add(() => call.attempt(take), call.reject, signal);
+    if (!this.#hasRoom()) this.#flusher.want(this.written);
+  }
+
+  #taken(call: AppendCall, receipts: readonly Receipt[]): void {
+    const last = receipts.at(-1);
+    call.receipts = receipts;
+    call.end = last === undefined ? this.assigned : last.physicalOffset + last.recordBytes;
+    call.log = this;
+    let bytes = 0;
+    for (const receipt of receipts) bytes += receipt.recordBytes;
+    this.#count(receipts.length, bytes);
+    this.#waitFor(call, call.flush);
+    this.#appender.writeSoon();
+  }
+
+  #waitFor(waiter: LogWaiter, flush: 'sync' | 'async'): void {
+    if (flush === 'sync') {
+      this.#flushedWaiters.add(waiter);
+      this.#flusher.want(waiter.end);
+      this.#flushedWaiters.settleUpTo(this.flushed);
+    } else {
+      this.#writtenWaiters.add(waiter);
+      this.#writtenWaiters.settleUpTo(this.#acknowledged);
+    }
+  }
+
+  get #linkedEnd(): number {
+    return this.#unlinked[0]?.baseOffset ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** What the operating system has under its final name. */
+  get #acknowledged(): number {
+    return Math.min(this.written, this.#linkedEnd);
+  }
+
+  #hasRoom(): boolean {
+    return this.assigned - this.flushed <= this.#options.unflushedBytesMax;
+  }
+
+  #count(count: number, bytes: number): void {
+    this.appendedCount += count;
+    this.appendedBytes += bytes;
+  }
+
+  #progress(): void {
+    this.#linkWritten();
+    if (this.#options.flush === 'async') this.#options.hooks.onVisible();
+    this.#writtenWaiters.settleUpTo(this.#acknowledged);
+    this.#flusher.progress();
+    this.#room.serve();
+  }
+
+  #linkWritten(): void {
+    const segment = this.#unlinked[this.#linkingCount];
+    if (segment === undefined || segment.baseOffset >= this.written || this.#failure !== undefined) return;
+    this.#linkingCount += 1;
+    this.#options.segments.link(segment).then(
+      () => {
+        this.#unlinked.shift();
+        this.#linkingCount -= 1;
+        this.#progress();
+      },
+      (error: unknown) => this.fail(error, 'a new segment could not be moved into the log'),
+    );
+    this.#linkWritten();
+  }
+
+  async #sync(from: number, to: number): Promise<void> {
+    const { segments } = this.#options;
+    const lastRecord = this.#appender.writer.lastRecord;
+    const written = segments.unsyncedBelow(to).filter((segment) => segment.endOffset > from);
+    for (const segment of written) await segment.file.sync('data');
+    const last = written.at(-1);
+    if (last !== undefined && last.file.linkCount() < 1) throw new Error(`${last.path} has been deleted by somebody else`);
+    segments.release(to);
+    if (lastRecord !== undefined && lastRecord.end <= to) this.#lastSyncedRecord = lastRecord;
+  }
+
+  #synced(_flushed: number, bytes: number, durationMs: number): void {
+    this.flushCount += 1;
+    const { hooks } = this.#options;
+    hooks.onFlushed({ bytes, durationMs, waiterCount: this.#flushedWaiters.count });
+    if (this.#options.flush === 'sync') hooks.onVisible();
+    this.#flushedWaiters.settleUpTo(this.flushed);
+    this.#room.serve();
+  }
+
+  /** The disk was full: what could not be written, and all that was called later, never happened. Any other failure is final. */
+  async #undo(): Promise<void> {
+    const { segments } = this.#options;
+    const { writer } = this.#appender;
+    await Promise.all([writer.settled(), this.#flusher.pause(), segments.linkingSettled()]);
+    const failure = writer.failure();
+    if (failure === undefined || this.#failure !== undefined) return;
+    const { offset, issuedEnd, errors } = failure;
+    const final = errors.find((error) => !undoableCodes.has(systemErrorCode(error) ?? ''));
+    if (final !== undefined) return this.fail(final, 'a write to the log failed');
+    if (offset < this.#promisedEnd) return this.fail(errors[0], 'a write to the log failed below what appendSync has promised');
+    try {
+      await zeroRange(segments.unsyncedBelow(issuedEnd), offset, issuedEnd);
+      while ((this.#unlinked.at(-1)?.baseOffset ?? -1) >= offset) this.#unlinked.pop();
+      await segments.discardFrom(offset);
+    } catch (error) {
+      return this.fail(error, 'what a failed write had left in the log could not be cleared');
+    }
+    if (this.#failure !== undefined) return;
+    this.#appender.undoTo(offset, segments.activeAt(offset));
+    this.#undoing = undefined;
+    const reason = ioError('append', errors[0]);
+    this.#writtenWaiters.rejectAbove(offset, reason);
+    this.#flushedWaiters.rejectAbove(offset, reason);
+    this.#rejectLater(reason);
+    this.#flusher.resume();
+  }
+
+  #undoCause(doing: string): StoreError {
+    const cause = this.#failure ?? this.#appender.writer.failure()?.errors[0];
+    return ioError(doing, cause ?? new Error('a write to the log failed'));
+  }
+
+  /** Calls that came later than what failed fail with it: what is stored of a pipeline is a prefix of it. */
+  #rejectLater(reason: StoreError): void {
+    const held = this.#held;
+    this.#held = [];
+    this.#room.rejectAll(reason);
+    for (const reject of held) reject(reason);
+  }
+}

@@ -1,0 +1,92 @@
+import { corrupt } from '../base/errors.js';
+import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
+import type { LogSegments } from '../commit-log/log-segments.js';
+
+export interface FindEndOptions {
+  readonly segments: LogSegments;
+  /** A record's beginning that is known as one. */
+  readonly from: number;
+  /** Everything below it was once durable: what does not verify there is damage, not a torn tail. */
+  readonly watermark: number;
+  readonly mode: 'strict' | 'skip' | 'truncate';
+  readonly isOurs: (offset: number) => boolean;
+  /** Whether a batch property there is our own, and no copy that a broker made of one. */
+  readonly believesBatches: (offset: number) => boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: (offset: number) => void;
+  /** Mode `skip`: makes a span that does not verify readable again; returns where the log goes on. */
+  readonly skip: (damage: ScanEnd) => Promise<number | undefined>;
+}
+
+export interface FoundEnd {
+  /** Where the log ends. */
+  readonly end: number;
+  readonly lastRecord: { readonly start: number; readonly end: number } | undefined;
+  readonly lastStoredAt: number;
+  /** Set where the end is not a torn tail but a cut in what was durable. */
+  readonly damage: ScanEnd | undefined;
+}
+
+/**
+ * Reads the log from a known record to its end. Tear or damage is told by position alone: at or above the watermark the first byte
+ * that does not verify is the end, in every mode; below it the mode decides.
+ */
+export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
+  const { segments, watermark, mode } = options;
+  const scanner = new LogScanner(segments);
+  const tail = new TailOfLog();
+  let from = options.from;
+  for (;;) {
+    const stopped = await scanner.scan(
+      { from, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: options.isOurs, signal: options.signal, onProgress: options.onProgress },
+      (view, offset) => tail.visit(offset, view.recordBytes, view.storedAt, options.believesBatches(offset) ? view.batchMark() : undefined),
+    );
+    const whole = Math.max(tail.wholeEnd(stopped.offset), Math.min(watermark, stopped.offset));
+    if (stopped.offset >= watermark) return { end: whole, ...tail.last(whole), damage: undefined };
+    if (mode === 'strict') {
+      throw corrupt(
+        segments.pathOf(segments.baseOf(stopped.offset)),
+        stopped.offset % segments.segmentBytes,
+        `${stopped.what}, below ${watermark} up to where the log was durable. Open with recovery 'skip' to put the span aside and keep what follows, or 'truncate' to cut the log here`,
+      );
+    }
+    const next = mode === 'skip' ? await options.skip(stopped) : undefined;
+    if (next === undefined) return { end: whole, ...tail.last(whole), damage: stopped };
+    tail.endBatch();
+    from = next;
+  }
+}
+
+/** The last records seen, and whether they belong to a batch that is not complete yet. */
+class TailOfLog {
+  #batchStart: number | undefined;
+  #batchEnd = 0;
+  #beforeBatch: { start: number; end: number; storedAt: number } | undefined;
+  #last: { start: number; end: number; storedAt: number } | undefined;
+  #highestStoredAt = 0;
+
+  visit(offset: number, recordBytes: number, storedAt: number, batch: { readonly bytes: number } | undefined): void {
+    if (this.#batchStart !== undefined && offset >= this.#batchEnd) this.#batchStart = undefined;
+    if (this.#batchStart === undefined && batch !== undefined && batch.bytes > recordBytes) {
+      this.#batchStart = offset;
+      this.#batchEnd = offset + batch.bytes;
+      this.#beforeBatch = this.#last;
+    }
+    this.#last = { start: offset, end: offset + recordBytes, storedAt };
+    if (storedAt > this.#highestStoredAt) this.#highestStoredAt = storedAt;
+  }
+
+  /** Where the log ends if nothing readable follows `offset`: an unfinished batch goes as a whole. */
+  wholeEnd(offset: number): number {
+    return this.#batchStart !== undefined && offset < this.#batchEnd ? this.#batchStart : offset;
+  }
+
+  last(end: number): { lastRecord: { start: number; end: number } | undefined; lastStoredAt: number } {
+    const last = this.#last !== undefined && this.#last.start < end ? this.#last : this.#beforeBatch;
+    return { lastRecord: last === undefined ? undefined : { start: last.start, end: last.end }, lastStoredAt: this.#highestStoredAt };
+  }
+
+  endBatch(): void {
+    this.#batchStart = undefined;
+  }
+}

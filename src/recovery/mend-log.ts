@@ -1,0 +1,152 @@
+import type { LogSegments } from '../commit-log/log-segments.js';
+import { RecordView } from '../format/record-view.js';
+import { segmentName } from '../format/segment-name.js';
+import type { FileSystem, StoreFile } from '../platform/platform.js';
+import type { StorePaths } from './side-files.js';
+
+const CHUNK_BYTES = 1024 * 1024;
+
+export interface MendOptions {
+  readonly fs: FileSystem;
+  readonly paths: StorePaths;
+  readonly segments: LogSegments;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes that were cut and where they are kept, if they held a record. */
+export interface CutTail {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly asidePath: string | undefined;
+}
+
+/**
+ * Writes [from, to) once more, the same bytes in the same place, and syncs it. A page that reads well may be one that the disk has
+ * refused before: only writing it again makes it dirty, and only then a sync means something.
+ */
+export async function rewrite(options: MendOptions, from: number, to: number): Promise<void> {
+  const { segments } = options;
+  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  for (const base of segments.bases) {
+    const start = Math.max(0, from - base);
+    const end = Math.min(segments.segmentBytes, to - base);
+    if (start >= end) continue;
+    await withFile(options.fs, segments.pathOf(base), async (file) => {
+      for (let at = start; at < end; ) {
+        options.signal?.throwIfAborted();
+        const bytes = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, end - at)), at);
+        if (bytes === 0) break;
+        await file.write([chunk.subarray(0, bytes)], at);
+        at += bytes;
+      }
+      await file.sync('data');
+    });
+  }
+}
+
+/** Ends the log at `end` on the disk: the rest of its segment becomes zeros, later segments go. What holds a record is kept aside. */
+export async function cutLog(options: MendOptions, end: number): Promise<readonly CutTail[]> {
+  const { fs, segments } = options;
+  const cuts: CutTail[] = [];
+  for (const base of [...segments.bases].reverse()) {
+    if (base >= end) cuts.push(...(await removeSegment(options, base)));
+  }
+  segments.setBases(segments.bases.filter((base) => base < end));
+  const last = segments.bases.at(-1);
+  if (last === undefined || end >= last + segments.segmentBytes) return cuts;
+  await withFile(fs, segments.pathOf(last), async (file) => {
+    const tail = await readTail(file, end - last, segments.segmentBytes);
+    if (tail.hasBytes) {
+      const asidePath = tail.hasRecord ? await keepAside(options, file, last, end - last, tail.lastByte + 1) : undefined;
+      cuts.push({ path: segments.pathOf(last), offset: end - last, bytes: tail.lastByte + 1 - (end - last), asidePath });
+      await file.truncate(end - last);
+    }
+    if (tail.hasBytes || file.sizeBytes() !== segments.segmentBytes) {
+      await file.truncate(segments.segmentBytes);
+      await file.sync('all');
+    }
+  });
+  return cuts;
+}
+
+async function removeSegment(options: MendOptions, base: number): Promise<readonly CutTail[]> {
+  const { fs, segments } = options;
+  const path = segments.pathOf(base);
+  const cut = await withFile(fs, path, async (file) => {
+    const tail = await readTail(file, 0, segments.segmentBytes);
+    if (!tail.hasBytes) return [];
+    const asidePath = tail.hasRecord ? await keepAside(options, file, base, 0, tail.lastByte + 1) : undefined;
+    return [{ path, offset: 0, bytes: tail.lastByte + 1, asidePath }];
+  });
+  await segments.forget(base);
+  await fs.remove(path);
+  await fs.syncDirectory(options.paths.commitLog);
+  return cut;
+}
+
+/** Whether anything but zeros stands behind `from`, and whether a record begins there somewhere. */
+async function readTail(file: StoreFile, from: number, to: number): Promise<{ hasBytes: boolean; hasRecord: boolean; lastByte: number }> {
+  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  const view = new RecordView();
+  let lastByte = -1;
+  let hasRecord = false;
+  for (let at = from; at < to; ) {
+    const bytes = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, to - at)), at);
+    if (bytes === 0) break;
+    let last = bytes - 1;
+    while (last >= 0 && chunk[last] === 0) last -= 1;
+    if (last >= 0) {
+      lastByte = at + last;
+      hasRecord ||= holdsRecord(view, chunk, bytes);
+    }
+    // Chunks overlap, so that a record's head is never torn between two.
+    at += bytes === CHUNK_BYTES ? bytes - 128 : bytes;
+  }
+  return { hasBytes: lastByte >= 0, hasRecord, lastByte };
+}
+
+/** A magic number is enough to keep the bytes: a record that is not whole is evidence as well. */
+function holdsRecord(view: RecordView, bytes: Buffer, end: number): boolean {
+  for (const second of [0xa7, 0xab]) {
+    const magic = Buffer.from([0xda, 0xa3, 0x20, second]);
+    for (let at = bytes.indexOf(magic); at >= 4 && at < end; at = bytes.indexOf(magic, at + 1)) {
+      const kind = view.read(bytes, at - 4, end);
+      if (kind === 'record' || view.bytesNeeded > end - (at - 4)) return true;
+    }
+  }
+  return false;
+}
+
+/** Copies [from, to) of a segment to `stratalog/aside/`, durably. */
+export async function keepAside(options: MendOptions, file: StoreFile, base: number, from: number, to: number): Promise<string> {
+  const { fs, paths } = options;
+  await fs.makeDirectory(paths.aside);
+  const stem = `${paths.aside}/commitlog-${segmentName(base)}-${from}`;
+  let path = stem;
+  for (let i = 1; fs.exists(path); i += 1) path = `${stem}-${i}`;
+  const copy = fs.open(path, 'create');
+  try {
+    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    for (let at = from; at < to; ) {
+      const bytes = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, to - at)), at);
+      if (bytes === 0) break;
+      await copy.write([chunk.subarray(0, bytes)], at - from);
+      at += bytes;
+    }
+    await copy.sync('all');
+  } finally {
+    await copy.close();
+  }
+  await fs.syncDirectory(paths.aside);
+  return path;
+}
+
+async function withFile<T>(fs: FileSystem, path: string, work: (file: StoreFile) => Promise<T>): Promise<T> {
+  const file = fs.open(path, 'read-write');
+  try {
+    return await work(file);
+  } finally {
+    await file.close();
+  }
+}

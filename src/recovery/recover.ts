@@ -1,0 +1,417 @@
+import { StoreError } from '../base/errors.js';
+import type { QueueRegistry } from '../base/queue-registry.js';
+import { xxh64Hex } from '../base/xxh64.js';
+import { LogScanner } from '../commit-log/log-scanner.js';
+import type { LogSegments } from '../commit-log/log-segments.js';
+import { checkpointMinTime, decodeCheckpoint } from '../format/checkpoint.js';
+import type { FactsTarget } from '../format/record-facts.js';
+import { RecordView } from '../format/record-view.js';
+import { segmentName } from '../format/segment-name.js';
+import type { Platform } from '../platform/platform.js';
+import type { Examination } from './examine.js';
+import { feed } from './feed.js';
+import { findEnd, type FoundEnd } from './find-end.js';
+import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
+import { type CutTail, cutLog, rewrite } from './mend-log.js';
+import { type DamageNote, skipDamage } from './skip-damage.js';
+import { type StorePaths } from './side-files.js';
+import type { IndexState, State } from './state.js';
+import type { Watermark } from './watermark.js';
+
+/** What recovery needs of the queues. */
+export interface RecoverableQueues extends FactsTarget {
+  restore(slot: number, min: number, max: number): void;
+  bounds(slot: number): { readonly min: number; readonly max: number };
+  cut(slot: number, max: number): Promise<void>;
+  listOnDisk(): readonly { readonly topic: string; readonly queueId: number; readonly fileStarts: readonly number[] }[];
+  scanFiles(topic: string, queueId: number): { readonly min: number; readonly max: number };
+  readEntries(slot: number, from: number, into: Buffer, count: number): number;
+  trim(minPhysicalOffset: number): Promise<number>;
+  readonly pendingBytes: number;
+  writePending(bytesMax: number): void;
+}
+
+/** What recovery needs of the key index. */
+export interface RecoverableIndex extends FactsTarget {
+  open(
+    states: readonly IndexState[],
+    clean: boolean,
+    minPhysicalOffset: number,
+  ): Promise<{ readonly refeedFrom: number | undefined; readonly asideCount: number }>;
+  cut(end: number): Promise<void>;
+  readonly pendingBytes: number;
+  writePending(durableBefore: number, bytesMax: number): void;
+}
+
+export interface RecoverOptions {
+  readonly platform: Platform;
+  readonly paths: StorePaths;
+  readonly segments: LogSegments;
+  readonly registry: QueueRegistry;
+  readonly queues: RecoverableQueues;
+  readonly index: RecoverableIndex | undefined;
+  readonly found: Examination;
+  readonly kept: KeptOptions;
+  readonly mode: 'strict' | 'skip' | 'truncate';
+  readonly recordChecksum: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: (scannedBytes: number, totalBytes: number) => void;
+  /** Called before the first change on disk: makes the directories and `abort`. */
+  readonly beforeChanges: () => Promise<void>;
+}
+
+export interface Recovered {
+  readonly end: number;
+  readonly lastRecord: { readonly start: number; readonly end: number } | undefined;
+  readonly lastStoredAt: number;
+  readonly manifest: Manifest;
+  /** Nothing was changed and nothing had to be: the last close was clean. */
+  readonly clean: boolean;
+  readonly scannedBytes: number;
+  readonly truncatedBytes: number;
+  readonly skippedBytes: number;
+  readonly damage: readonly DamageNote[];
+  readonly redispatchedCount: number;
+}
+
+const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Decides what of the log survived, makes that durable, and brings queues and index up to it. */
+export async function recover(options: RecoverOptions): Promise<Recovered> {
+  const { found, segments } = options;
+  const bases = presentBases(options);
+  segments.setBases(bases);
+  const manifest: Manifest = found.manifest ?? {
+    storeId: Buffer.from(options.platform.randomBytes(16)).toString('hex'),
+    options: options.kept,
+    spans: [],
+  };
+  if (bases.length === 0 && found.making.length === 0 && found.state === undefined) return await startFresh(options, manifest);
+  const closed = await cleanState(options);
+  if (closed !== undefined && missingQueues(options, closed).size === 0) return await openClean(options, closed, manifest);
+  return await openUnclean(options, manifest);
+}
+
+/** Bases of the files that can be segments; an empty last file is none (a kill between making and lengthening it). */
+function presentBases(options: RecoverOptions): number[] {
+  const { segmentBytes } = options.kept;
+  const bases: number[] = [];
+  const { segments: files } = options.found;
+  for (const [i, file] of files.entries()) {
+    const path = options.segments.pathOf(file.base);
+    const isLast = i === files.length - 1;
+    if (file.sizeBytes === 0 && isLast) continue;
+    if (file.base % segmentBytes !== 0) {
+      throw new StoreError('CORRUPT', `${path}: a segment that begins at no multiple of ${segmentBytes} bytes`, {
+        details: { path, offset: 0, what: 'a segment that begins at the wrong place' },
+      });
+    }
+    if (file.sizeBytes > segmentBytes || (file.sizeBytes < segmentBytes && !isLast && options.mode === 'strict')) {
+      const what = `the segment has ${file.sizeBytes} bytes instead of ${segmentBytes}`;
+      throw new StoreError('CORRUPT', `${path}: ${what}`, { details: { path, offset: Math.min(file.sizeBytes, segmentBytes), what } });
+    }
+    bases.push(file.base);
+  }
+  return bases;
+}
+
+async function startFresh(options: RecoverOptions, manifest: Manifest): Promise<Recovered> {
+  await options.beforeChanges();
+  if (options.index !== undefined) await options.index.open([], false, 0);
+  for (const queue of options.queues.listOnDisk()) {
+    const { max } = options.queues.scanFiles(queue.topic, queue.queueId);
+    const slot = options.registry.slotOf(queue.topic, queue.queueId);
+    options.queues.restore(slot, max, max);
+  }
+  return report(options, manifest, { end: 0, lastRecord: undefined, lastStoredAt: 0 }, 0, { clean: true });
+}
+
+/** The state, if the last one here was us, closing cleanly, and nothing has changed since. Believed as a whole or not at all. */
+async function cleanState(options: RecoverOptions): Promise<State | undefined> {
+  const { state, abortPresent, checkpoint, manifest, segments: files, making } = options.found;
+  if (state === undefined || manifest === undefined || !state.clean || abortPresent) return undefined;
+  if (checkpoint === undefined || checkpoint.toString('hex') !== state.checkpointHex || making.length > 0) return undefined;
+  if (files.some((file) => file.sizeBytes !== options.kept.segmentBytes)) return undefined;
+  const end = state.safeOffset;
+  const { segments } = options;
+  const last = segments.bases.at(-1);
+  if (last === undefined ? end !== 0 : end <= last || end > last + segments.segmentBytes) return undefined;
+  if (!areContiguous(segments)) return undefined;
+  return (await recordAt(segments, end)) === undefined ? state : undefined;
+}
+
+function areContiguous(segments: LogSegments): boolean {
+  return segments.bases.every((base, i) => i === 0 || base === (segments.bases[i - 1] ?? 0) + segments.segmentBytes);
+}
+
+/** The size of a record that verifies at `offset`. */
+async function recordAt(segments: LogSegments, offset: number): Promise<number | undefined> {
+  let size: number | undefined;
+  await new LogScanner(segments).scan({ from: offset, limit: offset + 1, verify: true, isOurs: () => false }, (view) => {
+    size = view.recordBytes;
+    return false;
+  });
+  return size;
+}
+
+async function openClean(options: RecoverOptions, state: State, manifest: Manifest): Promise<Recovered> {
+  const { queues, registry, segments, found } = options;
+  const watermark = await validWatermark(options);
+  await options.beforeChanges();
+  for (const queue of state.queues) queues.restore(registry.slotOf(queue.topic, queue.queueId), queue.min, queue.max);
+  const end = state.safeOffset;
+  let count = 0;
+  if (options.index !== undefined) {
+    const { refeedFrom } = await options.index.open(state.index, true, segments.minOffset);
+    if (refeedFrom !== undefined) count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end);
+  }
+  const lastRecord = watermark !== undefined && found.watermark !== undefined && watermark.lastRecordStart >= 0
+    ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
+    : undefined;
+  return report(options, manifest, { end, lastRecord, lastStoredAt: state.lastStoredAt }, count, { clean: true });
+}
+
+async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise<Recovered> {
+  const { segments, found, mode, registry } = options;
+  const isForeign = foreignRan(found);
+  const watermark = await validWatermark(options);
+  const min = segments.minOffset;
+  const durable = watermark?.flushedOffset ?? (await stockStart(options));
+  const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
+  const state = trustedState(options, isForeign);
+  const from = Math.max(min, state?.safeOffset ?? min);
+  const damage: DamageNote[] = [];
+  let skippedBytes = 0;
+  const total = (segments.bases.at(-1) ?? 0) + segments.segmentBytes - from;
+  const search = async (start: number): Promise<FoundEnd> =>
+    await findEnd({
+      segments,
+      from: start,
+      watermark: durable,
+      mode,
+      isOurs: (offset) => isInSpans(spans, offset),
+      believesBatches: (offset) => !isForeign || isInSpans(spans, offset),
+      signal: options.signal,
+      onProgress: (offset) => options.onProgress(Math.max(0, offset - from), total),
+      skip: async (stopped) => {
+        await options.beforeChanges();
+        const skipped = await skipDamage({ ...options, fs: options.platform.fs, spans }, stopped, durable);
+        damage.push(...skipped.notes);
+        skippedBytes += skipped.bytes;
+        return skipped.next;
+      },
+    });
+  let log = await search(from);
+  for (let next = log.end; (await adoptMade(options, next)) && next === log.end; next = log.end) log = await search(next);
+  await options.beforeChanges();
+  const end = Math.max(log.end, min);
+  await rewrite({ ...options, fs: options.platform.fs }, watermark === undefined ? secondLastBase(segments) : durable - (durable % 4096), end);
+  const cuts = await cutLog({ ...options, fs: options.platform.fs }, end);
+  noteCuts(damage, cuts, log, options);
+  const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
+  const count = await restoreDerived(options, usable, Math.min(from, end), end);
+  for (let slot = 0; slot < registry.count; slot += 1) await options.queues.cut(slot, options.queues.bounds(slot).max);
+  await options.queues.trim(min);
+  const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
+  const lastRecord = log.lastRecord ?? (watermark !== undefined && watermark.lastRecordStart >= 0 && watermark.flushedOffset <= end
+    ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
+    : undefined);
+  return report(options, { ...manifest, spans }, { end, lastRecord, lastStoredAt }, count, {
+    clean: false,
+    scannedBytes: Math.max(0, end - from),
+    truncatedBytes: cuts.reduce((sum, cut) => sum + cut.bytes, 0),
+    skippedBytes,
+    damage,
+  });
+}
+
+/** Signs that another broker has used the directory since we last wrote our state. */
+function foreignRan(found: Examination): boolean {
+  if (found.state === undefined) return true;
+  return found.checkpoint === undefined || found.checkpoint.toString('hex') !== found.state.checkpointHex;
+}
+
+/** The watermark counts if the record that it names is in its place with its hash. */
+async function validWatermark(options: RecoverOptions): Promise<Watermark | undefined> {
+  const { watermark } = options.found;
+  const { segments } = options;
+  if (watermark === undefined) return undefined;
+  if (watermark.lastRecordStart < 0) return watermark.flushedOffset === 0 || watermark.flushedOffset === segments.minOffset ? watermark : undefined;
+  const hash = await recordHash(segments, watermark.lastRecordStart, watermark.flushedOffset);
+  return hash === watermark.lastRecordHash ? watermark : undefined;
+}
+
+/** XXH64 of the first 64 KiB of a record; undefined: the bytes are not there. */
+export async function recordHash(segments: LogSegments, start: number, end: number): Promise<string | undefined> {
+  if (end <= start || segments.baseOf(start) !== segments.baseOf(end - 1) || !segments.has(segments.baseOf(start))) return undefined;
+  const bytes = Buffer.alloc(Math.min(end - start, 64 * 1024));
+  return (await segments.read(bytes, start)) === bytes.length ? xxh64Hex(bytes) : undefined;
+}
+
+/** Where RocketMQ itself would begin: the last segment whose first record is older than its checkpoint. */
+async function stockStart(options: RecoverOptions): Promise<number> {
+  const { segments, found } = options;
+  const checkpoint = found.checkpoint === undefined ? undefined : decodeCheckpoint(found.checkpoint);
+  const time = checkpoint === undefined ? 0 : checkpointMinTime(checkpoint);
+  const bytes = Buffer.alloc(64 * 1024);
+  const view = new RecordView();
+  for (const base of [...segments.bases].reverse()) {
+    const count = await segments.read(bytes, base);
+    const kind = view.read(bytes, 0, count);
+    const readable = kind === 'record' || (kind === 'invalid' && view.bytesNeeded > count);
+    if (readable && kind === 'record' && view.storedAt !== 0 && view.storedAt <= time) return base;
+  }
+  return segments.minOffset;
+}
+
+function secondLastBase(segments: LogSegments): number {
+  return segments.bases.at(-2) ?? segments.minOffset;
+}
+
+function limitSpans(spans: readonly OwnSpan[], end: number | undefined): readonly OwnSpan[] {
+  return end === undefined ? spans : continueSpans(spans, end, false);
+}
+
+/** The state as far as it can be used after a crash or a foreign run: then every queue's last entry must be where it says. */
+function trustedState(options: RecoverOptions, isForeign: boolean): State | undefined {
+  const { state } = options.found;
+  if (state === undefined || state.safeOffset < options.segments.minOffset) return undefined;
+  return isForeign ? undefined : state;
+}
+
+/** Queues that the state knows and whose files are not all there. */
+function missingQueues(options: RecoverOptions, state: State): ReadonlySet<string> {
+  const { queues, kept } = options;
+  const fileBytes = kept.queueEntriesPerFile * 20;
+  const onDisk = new Map(queues.listOnDisk().map((queue) => [`${queue.topic}/${queue.queueId}`, new Set(queue.fileStarts)]));
+  const missing = new Set<string>();
+  for (const queue of state.queues) {
+    if (queue.min === queue.max) continue;
+    const name = `${queue.topic}/${queue.queueId}`;
+    const starts = onDisk.get(name);
+    const first = Math.floor((queue.min * 20) / fileBytes);
+    const last = Math.floor(((queue.max - 1) * 20) / fileBytes);
+    for (let i = first; i <= last; i += 1) if (starts?.has(i * fileBytes) !== true) missing.add(name);
+  }
+  return missing;
+}
+
+/** Restores what the state vouches for and feeds the rest from the log. Returns how many records were fed. */
+async function restoreDerived(options: RecoverOptions, state: State | undefined, from: number, end: number): Promise<number> {
+  const { queues, registry, segments, index } = options;
+  const min = segments.minOffset;
+  let start = state === undefined ? min : from;
+  const missing = state === undefined ? new Set<string>() : missingQueues(options, state);
+  for (const queue of state?.queues ?? []) {
+    const slot = registry.slotOf(queue.topic, queue.queueId);
+    if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max);
+    else {
+      registry.next[slot] = queue.max;
+      start = min;
+    }
+  }
+  if (state === undefined) raiseFromFiles(options);
+  if (index !== undefined) {
+    const { refeedFrom } = await index.open(state?.index ?? [], false, min);
+    if (refeedFrom !== undefined) start = Math.min(start, Math.max(refeedFrom, min));
+    await index.cut(end);
+  }
+  return await feedFrom(options, start, end, end);
+}
+
+/** Without a state the queues are made anew; but their numbers go on where the old files, or an old state, had come to. */
+function raiseFromFiles(options: RecoverOptions): void {
+  const { queues, registry, found } = options;
+  const raise = (topic: string, queueId: number, max: number): void => {
+    const slot = registry.slotOf(topic, queueId);
+    queues.restore(slot, Math.max(queues.bounds(slot).max, max), Math.max(queues.bounds(slot).max, max));
+  };
+  void raise;
+  void found;
+  for (const queue of queues.listOnDisk()) {
+    const slot = registry.slotOf(queue.topic, queue.queueId);
+    registry.next[slot] = Math.max(registry.next[slot] ?? 0, queues.scanFiles(queue.topic, queue.queueId).max);
+  }
+}
+
+async function feedFrom(options: RecoverOptions, from: number, to: number, durable: number): Promise<number> {
+  const { queues, index, segments, registry } = options;
+  const targets: FactsTarget[] = index === undefined ? [queues] : [queues, index];
+  return await feed({
+    segments,
+    registry,
+    targets,
+    from,
+    to,
+    signal: options.signal,
+    afterBatch: () => {
+      if (queues.pendingBytes > PENDING_BYTES_MAX) queues.writePending(PENDING_BYTES_MAX);
+      if (index !== undefined && index.pendingBytes > PENDING_BYTES_MAX) index.writePending(durable, PENDING_BYTES_MAX);
+    },
+  });
+}
+
+/**
+ * A kill in the middle of a roll can leave a segment that is written but not yet moved into `commitlog/`: if the log ends where it
+ * begins and it begins with a record, it belongs to the log.
+ */
+async function adoptMade(options: RecoverOptions, end: number): Promise<boolean> {
+  const { segments, found, platform, paths } = options;
+  const made = found.making.find((file) => file.base === end);
+  if (made === undefined || made.sizeBytes !== segments.segmentBytes || segments.has(end)) return false;
+  if (segments.bases.length > 0 && end !== (segments.bases.at(-1) ?? 0) + segments.segmentBytes) return false;
+  const path = segments.makingPathOf(end);
+  const file = platform.fs.open(path, 'read-write');
+  try {
+    const head = Buffer.alloc(Math.min(segments.segmentBytes, 8 * 1024 * 1024));
+    const view = new RecordView();
+    const kind = view.read(head, 0, await file.read(head, 0));
+    if (kind !== 'record' || view.physicalOffset !== end || !view.verify(false)) return false;
+    await options.beforeChanges();
+    await file.sync('all');
+  } finally {
+    await file.close();
+  }
+  await platform.fs.rename(path, `${paths.commitLog}/${segmentName(end)}`);
+  await platform.fs.syncDirectory(paths.commitLog);
+  segments.setBases([...segments.bases, end]);
+  return true;
+}
+
+function noteCuts(damage: DamageNote[], cuts: readonly CutTail[], log: FoundEnd, options: RecoverOptions): void {
+  const { segments } = options;
+  if (log.damage !== undefined) {
+    const base = segments.baseOf(log.damage.offset);
+    damage.push({
+      path: segments.pathOf(base),
+      offset: log.damage.offset - base,
+      bytes: cuts.reduce((sum, cut) => sum + cut.bytes, 0),
+      what: log.damage.what,
+      quarantinePath: cuts.at(-1)?.asidePath,
+    });
+    return;
+  }
+  for (const cut of cuts) {
+    if (cut.asidePath === undefined) continue;
+    damage.push({ path: cut.path, offset: cut.offset, bytes: cut.bytes, what: 'records behind the end of the log', quarantinePath: cut.asidePath });
+  }
+}
+
+function report(
+  options: RecoverOptions,
+  manifest: Manifest,
+  log: Pick<Recovered, 'end' | 'lastRecord' | 'lastStoredAt'>,
+  redispatchedCount: number,
+  more: Partial<Recovered> & { readonly clean: boolean },
+): Recovered {
+  return {
+    scannedBytes: 0,
+    truncatedBytes: 0,
+    skippedBytes: 0,
+    damage: [],
+    ...log,
+    ...more,
+    redispatchedCount,
+    manifest: { ...manifest, options: options.kept, spans: continueSpans(manifest.spans, log.end, options.recordChecksum) },
+  };
+}
