@@ -1,0 +1,55 @@
+import type { StoreError } from '../base/errors.js';
+import type { QueueRegistry } from '../base/queue-registry.js';
+import type { LogSegments } from '../commit-log/log-segments.js';
+import type { Clock } from '../platform/platform.js';
+
+/** The queues as a reader sees them. */
+export interface ReadableQueues {
+  /** { 0, 0 } for a queue that nobody has written to. */
+  bounds(slot: number): { readonly min: number; readonly max: number };
+  /** Up to `count` entries of 20 bytes from `from` on; may stop early at a file's end. Throws CORRUPT where they are not readable. */
+  readEntries(slot: number, from: number, into: Buffer, count: number): number;
+  readonly waiters: { add(slot: number, callback: () => void): () => void };
+}
+
+/** The key index as a reader sees it. */
+export interface ReadableIndex {
+  /** Offsets of records that may have the key, newest first; the caller compares key, topic and time with the record. */
+  find(topic: string, key: string, since: number, until: number, before: number): AsyncIterable<number>;
+}
+
+/**
+ * What reading needs of a store, be it the writer's own or one that follows a writer. All values are of the moment: ask again after
+ * each `await`.
+ */
+export interface ReadView {
+  readonly segments: LogSegments;
+  readonly registry: QueueRegistry;
+  readonly queues: ReadableQueues;
+  /** Undefined: opened without key index. */
+  readonly index: ReadableIndex | undefined;
+  readonly clock: Clock;
+  /** Readers see nothing at or above it. Always the end of a record (or of a segment). */
+  visible(): number;
+  /** All below it is durable. */
+  flushed(): number;
+  /** Whether a record at `offset` must carry our checksum. */
+  isOurs(offset: number): boolean;
+  /** Throws STORE_CLOSED where the store is closing or closed. */
+  assertReadable(): void;
+  /** Thrown where a reader would wait: the store has failed. */
+  failure(): StoreError | undefined;
+  /** Called after `visible` has moved, and once when the store fails or begins to close; the returned function cancels. */
+  onChange(callback: () => void): () => void;
+  /**
+   * Entries of a queue did not lead to their records. Rebuilds the queue from the log (once for all who ask); false: that is not
+   * possible here (read-only), or has just been done, so it is the log that is damaged.
+   */
+  mendQueue(slot: number): Promise<boolean>;
+  /** The same for the key index. */
+  mendIndex(): Promise<boolean>;
+  /** Counts messages handed out. */
+  countRead(count: number): void;
+  /** Registers a reader's position so that snapshots and retention can be asked about it; not needed by most. */
+  readonly closing: AbortSignal;
+}
