@@ -1,0 +1,84 @@
+import { defined } from '../base/assert.js';
+import { corrupt, systemErrorCode } from '../base/errors.js';
+import { entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import type { OpenFiles } from '../segment/open-files.js';
+import type { QueueFiles } from './queue-files.js';
+import type { QueueState } from './queue-state.js';
+
+/** Reads entries where they are: in memory until they are written, then in the files. A few KiB a call, so synchronously. */
+export class QueueReader {
+  readonly #files: QueueFiles;
+  readonly #openFiles: OpenFiles;
+  readonly #entry: Buffer = Buffer.alloc(queueEntryBytes);
+
+  constructor(files: QueueFiles, openFiles: OpenFiles) {
+    this.#files = files;
+    this.#openFiles = openFiles;
+  }
+
+  /** Up to `count` entries from `from` on, which lies in [min, max); fewer at the end of a file. CORRUPT if the file does not hold them. */
+  read(queue: QueueState, from: number, into: Buffer, count: number): number {
+    if (from < queue.min || from >= queue.max) return 0;
+    const room = Math.min(count, queue.max - from, Math.floor(into.length / queueEntryBytes));
+    if (from >= queue.written) return readPending(queue, from, into, room);
+    const index = this.#files.indexOf(from);
+    const end = Math.min(queue.written, this.#files.firstEntryOf(index + 1));
+    const taken = Math.min(room, end - from);
+    this.#readFile(this.#files.pathOf(queue.slot, index), this.#files.positionOf(from), into.subarray(0, taken * queueEntryBytes));
+    return taken;
+  }
+
+  /**
+   * The physical offset in entry `queueOffset`; -1 for pre-fill, which lies before all records. CORRUPT for one that is not an
+   * entry at all.
+   */
+  physicalOffsetAt(queue: QueueState, queueOffset: number): number {
+    const entry = this.#entry;
+    this.read(queue, queueOffset, entry, 1);
+    const physicalOffset = entryPhysicalOffset(entry, 0);
+    if (isPrefill(entry, 0)) return -1;
+    if (isEmptyEntry(entry, 0) || !Number.isSafeInteger(physicalOffset)) {
+      const path = this.#files.pathOf(queue.slot, this.#files.indexOf(queueOffset));
+      throw corrupt(path, this.#files.positionOf(queueOffset), `entry ${queueOffset} of the queue is missing`);
+    }
+    return physicalOffset;
+  }
+
+  /** First entry in [min, max) whose record starts at or above `physicalOffset`; `max` if there is none. */
+  firstAtOrAbove(queue: QueueState, physicalOffset: number): number {
+    let low = queue.min;
+    let high = queue.max;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      const found = this.physicalOffsetAt(queue, middle);
+      if (found < 0 || found < physicalOffset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Whether pre-fill stands at the place of an entry in a file. */
+  isPrefillAt(path: string, queueOffset: number): boolean {
+    const entry = this.#entry;
+    const readBytes = this.#openFiles.use(path, 'read').readSync(entry, this.#files.positionOf(queueOffset));
+    return readBytes === queueEntryBytes && isPrefill(entry, 0);
+  }
+
+  #readFile(path: string, at: number, into: Buffer): void {
+    let readBytes: number;
+    try {
+      readBytes = this.#openFiles.use(path, 'read').readSync(into, at);
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') throw corrupt(path, at, 'the file is missing');
+      throw error;
+    }
+    if (readBytes < into.length) throw corrupt(path, at + readBytes, 'the file is too short');
+  }
+}
+
+function readPending(queue: QueueState, from: number, into: Buffer, count: number): number {
+  const pending = defined(queue.pending, 'pending entries');
+  const start = pending.head + (from - queue.written) * queueEntryBytes;
+  pending.bytes.copy(into, 0, start, start + count * queueEntryBytes);
+  return count;
+}

@@ -1,0 +1,129 @@
+import { StoreError, systemErrorCode } from '../base/errors.js';
+import { queueEntryBytes } from '../format/queue-entry.js';
+import type { FileSystem } from '../platform/platform.js';
+import type { OpenFiles } from '../segment/open-files.js';
+import type { QueueFiles } from './queue-files.js';
+import type { QueueReader } from './queue-reader.js';
+import type { QueueScan } from './queue-scan.js';
+import type { QueueState } from './queue-state.js';
+import type { QueueTable } from './queue-table.js';
+import type { UnsyncedQueues } from './unsynced-queues.js';
+
+/**
+ * What retention and recovery take away from queues: expired entries in front, and entries behind the end.
+ *
+ * Invariants: `max` never goes back by trimming, also when all entries have expired; files go from the front, the last one
+ * never; after a cut, nothing but zeros stands behind the last entry.
+ */
+export class QueueTrimmer {
+  readonly #files: QueueFiles;
+  readonly #table: QueueTable;
+  readonly #reader: QueueReader;
+  readonly #scan: QueueScan;
+  readonly #fs: FileSystem;
+  readonly #openFiles: OpenFiles;
+  readonly #unsynced: UnsyncedQueues;
+
+  constructor(
+    table: QueueTable,
+    files: QueueFiles,
+    reader: QueueReader,
+    scan: QueueScan,
+    fs: FileSystem,
+    openFiles: OpenFiles,
+    unsynced: UnsyncedQueues,
+  ) {
+    this.#table = table;
+    this.#files = files;
+    this.#reader = reader;
+    this.#scan = scan;
+    this.#fs = fs;
+    this.#openFiles = openFiles;
+    this.#unsynced = unsynced;
+  }
+
+  /** Entries of records below `minPhysicalOffset` are gone. Returns the number of files removed. Damage found on the way marks the queue. */
+  async trim(queue: QueueState, minPhysicalOffset: number): Promise<number> {
+    const oldMin = queue.min;
+    if (oldMin === queue.max || queue.minPhysicalOffset >= minPhysicalOffset) return 0;
+    if (queue.rebuilding !== undefined || this.#table.damaged.has(queue.slot)) return 0;
+    try {
+      const min = await this.#firstToKeep(queue, minPhysicalOffset);
+      queue.min = min;
+      queue.minPhysicalOffset = min === queue.max ? -1 : this.#reader.physicalOffsetAt(queue, min);
+    } catch (error) {
+      if (!StoreError.is(error, 'CORRUPT')) throw error;
+      this.#table.damaged.add(queue.slot);
+      return 0;
+    }
+    return this.#files.indexOf(queue.min) > this.#files.indexOf(oldMin) ? this.#removeFilesBelow(queue) : 0;
+  }
+
+  /** The first look is asynchronous, so that a pass over many queues leaves turns of the event loop to others. */
+  async #firstToKeep(queue: QueueState, minPhysicalOffset: number): Promise<number> {
+    if (queue.min < queue.written) {
+      const path = this.#files.pathOf(queue.slot, this.#files.indexOf(queue.min));
+      await this.#openFiles.with(path, 'read', (file) => file.read(Buffer.alloc(1), this.#files.positionOf(queue.min))).catch(() => 0);
+    }
+    return this.#reader.firstAtOrAbove(queue, minPhysicalOffset);
+  }
+
+  async #removeFilesBelow(queue: QueueState): Promise<number> {
+    const folder = this.#files.queueFolder(queue.slot);
+    const lastKept = Math.min(this.#files.indexOf(queue.min), this.#files.indexOf(Math.max(0, queue.written - 1)));
+    let removedCount = 0;
+    for (const start of this.#scan.fileStarts(folder)) {
+      const index = start / this.#files.fileBytes;
+      if (index >= lastKept) break;
+      await this.#remove(this.#files.pathOf(queue.slot, index));
+      removedCount += 1;
+      this.#unsynced.noteFolder(queue);
+    }
+    return removedCount;
+  }
+
+  /** Entries at or above `max` are cut, on the disk and durably. */
+  async cut(queue: QueueState, max: number): Promise<void> {
+    this.#table.dropFrom(queue, max);
+    queue.max = Math.min(queue.max, max);
+    queue.written = Math.min(queue.written, max);
+    queue.durable = Math.min(queue.durable, max);
+    if (queue.min > max) queue.minPhysicalOffset = -1;
+    queue.min = Math.min(queue.min, max);
+    queue.wholeFileIndex = -1;
+    const folder = this.#files.queueFolder(queue.slot);
+    const indexes = this.#scan.fileStarts(folder).map((start) => start / this.#files.fileBytes);
+    let removed = false;
+    for (let i = indexes.length - 1; i >= 0; i -= 1) {
+      const index = indexes[i] ?? 0;
+      if (this.#files.firstEntryOf(index) < max && !(await this.#cutFile(queue, index, max))) break;
+      await this.#remove(this.#files.pathOf(queue.slot, index));
+      removed = true;
+    }
+    if (removed) await this.#fs.syncDirectory(folder);
+  }
+
+  /** Returns whether the file is to go: nothing but pre-fill would be left. */
+  async #cutFile(queue: QueueState, index: number, max: number): Promise<boolean> {
+    const path = this.#files.pathOf(queue.slot, index);
+    const end = Math.min(max, this.#files.firstEntryOf(index + 1));
+    if (this.#reader.isPrefillAt(path, end - 1)) return true;
+    await this.#openFiles.with(path, 'read-write', async (file) => {
+      const endByte = this.#files.positionOf(end - 1) + queueEntryBytes;
+      // Cheaper than to look for what stands there, and exact also where a power cut left holes.
+      if (endByte < file.sizeBytes()) await file.truncate(endByte);
+      if (file.sizeBytes() !== this.#files.fileBytes) await file.truncate(this.#files.fileBytes);
+      await file.sync('all');
+    });
+    return false;
+  }
+
+  async #remove(path: string): Promise<void> {
+    await this.#openFiles.forget(path);
+    try {
+      await this.#fs.remove(path);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+    }
+  }
+}
