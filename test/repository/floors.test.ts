@@ -21,6 +21,7 @@ describe('floors', () => {
     ['up, when it runs', 'src/base/made-up.ts', `export const later = () => import('../store/append.js');`],
     ['up, by exporting again', 'src/format/made-up.ts', `export * from '../segment/segment.js';`],
     ['sideways', 'src/key-index/made-up.ts', `import { ConsumeQueue } from '../consume-queue/consume-queue.js';`],
+    ['from what decides to a derived structure', 'src/recovery/made-up.ts', `import { KeyIndex } from '../key-index/key-index.js';`],
     ['from a segment to a record', 'src/segment/made-up.ts', `import { decodeRecord } from '../format/message-record.js';`],
     ['to the public entry from inside', 'src/store/made-up.ts', `import { openStore } from '../index.js';`],
     ['out of src', 'src/store/made-up.ts', `import { helper } from '../../test/helper.js';`],
