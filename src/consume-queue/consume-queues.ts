@@ -195,7 +195,8 @@ export class ConsumeQueues implements FactsTarget {
       }
       const first = this.#table.damaged.values().next().value;
       if (first === undefined) return;
-      throw new StoreError('IO', `${this.#table.damaged.size} consume queues wait to be rebuilt, one is ${this.#files.queueFolder(first)}`);
+      const what = `${this.#table.damaged.size} consume queues wait to be rebuilt, one is ${this.#files.queueFolder(first)}`;
+      throw new StoreError('IO', what, { cause: this.#table.damageCause });
     });
   }
 
@@ -259,8 +260,7 @@ export class ConsumeQueues implements FactsTarget {
 
   /** Its files are not to be trusted: nothing is written to them, and no safe point is taken, until it is rebuilt. */
   markDamaged(slot: number): void {
-    this.#table.at(slot);
-    this.#table.damaged.add(slot);
+    this.#table.markDamaged(this.#table.at(slot), undefined);
   }
 
   /** When everything that runs has settled. Writes nothing; a safe point comes first if entries are to be kept. */
@@ -274,7 +274,8 @@ export class ConsumeQueues implements FactsTarget {
     if (queueOffset < queue.max || queueOffset > queueOffsetMax) return false;
     if (queue.min < queue.max) {
       // What is in memory is in the log too, and comes back with the rebuild.
-      this.#table.damaged.add(queue.slot);
+      const gap = `entries ${queue.max} to ${queueOffset - 1} are missing in the log`;
+      this.#table.markDamaged(queue, corrupt(this.#files.queueFolder(queue.slot), queue.max * queueEntryBytes, gap));
       this.#table.dropFrom(queue, queue.written);
     } else {
       queue.min = queueOffset;

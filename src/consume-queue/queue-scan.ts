@@ -143,7 +143,7 @@ function isEntry(bytes: Buffer, at: number): boolean {
 }
 
 /** The end of an ascending list, from behind the last gap. */
-function lastRun(starts: readonly number[], fileBytes: number): readonly number[] {
+export function lastRun(starts: readonly number[], fileBytes: number): readonly number[] {
   let from = starts.length - 1;
   while (from > 0 && (starts[from] ?? 0) - (starts[from - 1] ?? 0) === fileBytes) from -= 1;
   return starts.slice(Math.max(from, 0));

@@ -9,6 +9,8 @@ export class QueueTable {
   readonly states: (QueueState | undefined)[] = [];
   readonly pool: PendingPool = new PendingPool();
   readonly damaged: Set<number> = new Set();
+  /** Why the last queue was marked as damaged. */
+  damageCause: unknown;
   pendingBytes = 0;
 
   constructor(registry: QueueRegistry) {
@@ -24,6 +26,12 @@ export class QueueTable {
     const state = new QueueState(slot);
     this.states[slot] = state;
     return state;
+  }
+
+  /** The files of a queue are not to be trusted any more. */
+  markDamaged(queue: QueueState, cause: unknown): void {
+    this.damaged.add(queue.slot);
+    this.damageCause = cause;
   }
 
   /** `count` entries from the front of what is pending are in a file now, or no longer wanted. */

@@ -4,7 +4,7 @@ import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
 import type { QueueReader } from './queue-reader.js';
-import type { QueueScan } from './queue-scan.js';
+import { lastRun, type QueueScan } from './queue-scan.js';
 import type { QueueState } from './queue-state.js';
 import type { QueueTable } from './queue-table.js';
 import type { UnsyncedQueues } from './unsynced-queues.js';
@@ -53,7 +53,7 @@ export class QueueTrimmer {
       queue.minPhysicalOffset = min === queue.max ? -1 : this.#reader.physicalOffsetAt(queue, min);
     } catch (error) {
       if (!StoreError.is(error, 'CORRUPT')) throw error;
-      this.#table.damaged.add(queue.slot);
+      this.#table.markDamaged(queue, error);
       return 0;
     }
     return this.#files.indexOf(queue.min) > this.#files.indexOf(oldMin) ? this.#removeFilesBelow(queue) : 0;
@@ -63,9 +63,26 @@ export class QueueTrimmer {
   async #firstToKeep(queue: QueueState, minPhysicalOffset: number): Promise<number> {
     if (queue.min < queue.written) {
       const path = this.#files.pathOf(queue.slot, this.#files.indexOf(queue.min));
-      await this.#openFiles.with(path, 'read', (file) => file.read(Buffer.alloc(1), this.#files.positionOf(queue.min))).catch(() => 0);
+      try {
+        await this.#openFiles.with(path, 'read', (file) => file.read(Buffer.alloc(1), this.#files.positionOf(queue.min)));
+      } catch (error) {
+        if (systemErrorCode(error) !== 'ENOENT') throw error;
+        this.#skipRemoved(queue, minPhysicalOffset);
+      }
     }
     return this.#reader.firstAtOrAbove(queue, minPhysicalOffset);
+  }
+
+  /**
+   * After a crash the first files may be gone that an earlier pass removed. That they held nothing but expired entries is certain
+   * if the first entry behind them has expired too; otherwise `min` stays, and the search finds the damage.
+   */
+  #skipRemoved(queue: QueueState, minPhysicalOffset: number): void {
+    const { fileBytes } = this.#files;
+    const starts = lastRun(this.#scan.fileStarts(this.#files.queueFolder(queue.slot)), fileBytes);
+    const first = this.#files.firstEntryOf((starts[0] ?? 0) / fileBytes);
+    if (first <= queue.min || first >= queue.written) return;
+    if (this.#reader.physicalOffsetAt(queue, first) < minPhysicalOffset) queue.min = first;
   }
 
   async #removeFilesBelow(queue: QueueState): Promise<number> {

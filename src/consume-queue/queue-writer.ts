@@ -193,6 +193,6 @@ export class QueueWriter {
   #fail(queue: QueueState, error: unknown): void {
     const code = systemErrorCode(error);
     if (code === 'ENOSPC' || code === 'EDQUOT') this.fullError = error;
-    else this.#table.damaged.add(queue.slot);
+    else this.#table.markDamaged(queue, error);
   }
 }

@@ -65,7 +65,7 @@ export class UnsyncedQueues {
         await this.#syncFilesOf(queue, first, end);
         if (end > queue.durable) queue.durable = Math.min(end, queue.written);
       } catch (error) {
-        this.#table.damaged.add(queue.slot);
+        this.#table.markDamaged(queue, error);
         failure ??= error;
         failed = true;
       }

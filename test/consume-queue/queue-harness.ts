@@ -4,6 +4,7 @@ import { entryPhysicalOffset, queueEntryBytes } from '../../src/format/queue-ent
 import { RecordFacts } from '../../src/format/record-facts.js';
 import type { Platform } from '../../src/platform/platform.js';
 import { OpenFiles } from '../../src/segment/open-files.js';
+import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 
 export const directory = '/store/consumequeue';
 export const rebuildDirectory = '/store/stratalog/rebuild';
@@ -16,11 +17,20 @@ export interface Harness {
   readonly queues: ConsumeQueues;
 }
 
-export function openQueues(platform: Platform, entriesPerFile: number, openFilesMax = 8): Harness {
+export function openQueues(platform: Platform, entriesPerFile: number, openFilesMax: number = 8): Harness {
   const registry = new QueueRegistry();
   const openFiles = new OpenFiles(platform.fs, openFilesMax);
   const queues = new ConsumeQueues({ directory, rebuildDirectory, entriesPerFile, fs: platform.fs, files: openFiles, registry });
   return { platform, registry, openFiles, queues };
+}
+
+/** A disk on which the store's root is durable, as opening makes it. */
+export async function preparedPlatform(seed: number = 1): Promise<MemoryPlatform> {
+  const platform = memoryPlatform({ seed });
+  await platform.fs.makeDirectory('/store/stratalog');
+  await platform.fs.syncDirectory('/store');
+  await platform.fs.syncDirectory('/');
+  return platform;
 }
 
 export interface Row {
@@ -41,12 +51,12 @@ export function tagsCodeOf(physicalOffset: number): number {
 }
 
 /** `count` rows of one queue from `queueOffset` on, their records 100 bytes apart from `physicalOffset` on. */
-export function rowsOf(slot: number, queueOffset: number, count: number, physicalOffset = queueOffset * 100): Row[] {
+export function rowsOf(slot: number, queueOffset: number, count: number, physicalOffset: number = queueOffset * 100): Row[] {
   return Array.from({ length: count }, (_, i) => ({ slot, queueOffset: queueOffset + i, physicalOffset: physicalOffset + i * 100 }));
 }
 
 /** Physical offsets of the entries [from, to), read in calls of `countMax`. */
-export function physicalOffsets(queues: ConsumeQueues, slot: number, from: number, to: number, countMax = 7): number[] {
+export function physicalOffsets(queues: ConsumeQueues, slot: number, from: number, to: number, countMax: number = 7): number[] {
   const into = Buffer.alloc(countMax * queueEntryBytes);
   const found: number[] = [];
   for (let at = from; at < to; ) {
