@@ -29,7 +29,7 @@ class TraceLines {
     return path.slice(this.#root.length + 1).replaceAll('\\', '/') || '.';
   }
 
-  now<T>(text: string, call: () => T, show: (result: T) => unknown = nothing): T {
+  now<T>(text: string, call: () => T, show: (result: T) => Shown = nothing): T {
     this.#tellHeld();
     try {
       const result = call();
@@ -41,7 +41,7 @@ class TraceLines {
     }
   }
 
-  async later<T>(text: string, call: () => Promise<T>, show: (result: T) => unknown = nothing): Promise<T> {
+  async later<T>(text: string, call: () => Promise<T>, show: (result: T) => Shown = nothing): Promise<T> {
     this.#tellHeld();
     const mine = { text };
     this.#held = mine;
@@ -66,15 +66,17 @@ class TraceLines {
   }
 }
 
+type Shown = string | number | boolean | undefined;
+
 function nothing(): undefined {
   return undefined;
 }
 
-function itself(result: unknown): unknown {
+function itself<T extends Shown>(result: T): T {
   return result;
 }
 
-function shown(result: unknown): string {
+function shown(result: Shown): string {
   return result === undefined ? '' : ` = ${String(result)}`;
 }
 

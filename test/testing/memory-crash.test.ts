@@ -27,7 +27,11 @@ async function diskWith(seed: number, old: Buffer | undefined): Promise<MemoryPl
 }
 
 /** What crashes of one history show, over many seeds. */
-async function outcomes(seedCount: number, history: (seed: number) => Promise<MemoryPlatform>, show: (after: MemoryPlatform) => string): Promise<Set<string>> {
+async function outcomes(
+  seedCount: number,
+  history: (seed: number) => Promise<MemoryPlatform>,
+  show: (after: MemoryPlatform) => string,
+): Promise<Set<string>> {
   const seen = new Set<string>();
   for (let seed = 1; seed <= seedCount; seed += 1) seen.add(show((await history(seed)).crash('random')));
   return seen;
@@ -40,7 +44,9 @@ describe('the content of a file after a power cut', () => {
       const file = platform.fs.open('/d/f', 'read-write');
       file.writeSync([Buffer.alloc(1000, 2)], 1000);
       await file.sync('data');
-      expect(contentOf(platform.crash('random'), '/d/f')).toEqual(Buffer.concat([Buffer.alloc(1000, 1), Buffer.alloc(1000, 2), Buffer.alloc(3000, 1)]));
+      expect(contentOf(platform.crash('random'), '/d/f')).toEqual(
+        Buffer.concat([Buffer.alloc(1000, 1), Buffer.alloc(1000, 2), Buffer.alloc(3000, 1)]),
+      );
       expect(contentOf(platform.crash('synced'), '/d/f').length).toBe(5000);
     }
   });

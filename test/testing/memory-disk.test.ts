@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryPlatform } from '../../src/testing/memory-platform.js';
 
-type Step = { readonly kind: 'write'; readonly at: number; readonly count: number } | { readonly kind: 'truncate' | 'copy'; readonly bytes: number };
+type Step =
+  | { readonly kind: 'write'; readonly at: number; readonly count: number }
+  | { readonly kind: 'truncate' | 'copy'; readonly bytes: number };
 
 const sizes = fc.oneof(fc.integer({ min: 0, max: 20_000 }), fc.constantFrom(0, 511, 512, 4095, 4096, 4097, 8192));
 const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -19,7 +21,8 @@ describe('a disk in memory', () => {
       fc.asyncProperty(steps, fc.integer(), async (history, seed) => {
         const platform = memoryPlatform({ seed });
         let model: Buffer = Buffer.alloc(0);
-        const resized = (bytes: number): Buffer => Buffer.concat([model.subarray(0, bytes), Buffer.alloc(Math.max(0, bytes - model.length))]);
+        const resized = (bytes: number): Buffer =>
+          Buffer.concat([model.subarray(0, bytes), Buffer.alloc(Math.max(0, bytes - model.length))]);
         let path = '/f0';
         platform.fs.open(path, 'create');
         for (const [number, step] of history.entries()) {

@@ -13,9 +13,9 @@ describe('traceCalls', () => {
     file.writeSync([Buffer.alloc(3), Buffer.alloc(4)], 10);
     await file.read(Buffer.alloc(20), 5);
     await file.sync('data');
-    expect(() => fs.open('/store/log/1', 'read')).toThrow();
+    expect(() => fs.open('/store/log/1', 'read')).toThrow('ENOENT');
     await fs.rename('/store/log/0', '/store/log/1');
-    await expect(fs.remove('/store/none')).rejects.toThrow();
+    await expect(fs.remove('/store/none')).rejects.toThrow('ENOENT');
     await fs.syncDirectory('/elsewhere').catch(() => undefined);
     fs.list('/store/log');
     expect(lines).toEqual([
