@@ -11,8 +11,8 @@
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { lockByName } from './lock-by-name.js';
 import { systemErrorCode } from '../base/errors.js';
+import { lockByName } from './lock-by-name.js';
 
 interface RangeLocks {
   tryLock(fd: number, offset: number, length: number): boolean;
@@ -81,7 +81,7 @@ function lockRange(native: RangeLocks, directory: string): Release | undefined {
   const flags = fs.constants.O_RDWR | fs.constants.O_CREAT | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
   const fd = fs.openSync(path, flags, lockFileMode);
   try {
-    if (!native.tryLock(fd, 0, 1)) {
+    if (!isGranted(native, fd)) {
       fs.closeSync(fd);
       return undefined;
     }
@@ -89,11 +89,20 @@ function lockRange(native: RangeLocks, directory: string): Release | undefined {
     if (fs.fstatSync(fd).size === 0) fs.writeSync(fd, 'lock', 0, 'latin1');
   } catch (error) {
     fs.closeSync(fd);
-    // EACCES and EBUSY: how some systems say that another holds it.
-    if (systemErrorCode(error) === 'EBUSY') return undefined;
     throw error;
   }
   return () => fs.closeSync(fd);
+}
+
+function isGranted(native: RangeLocks, fd: number): boolean {
+  try {
+    return native.tryLock(fd, 0, 1);
+  } catch (error) {
+    // That somebody holds it is `false` on most systems, and one of these codes on the rest.
+    const code = systemErrorCode(error);
+    if (code === 'EACCES' || code === 'EBUSY') return false;
+    throw error;
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ const zeros = Buffer.alloc(blockBytes);
  * `from` where the file system can and the whole file is wanted; otherwise blocks of zeros are left as holes, so that a sparse
  * file stays sparse. Nothing is synced. After a failure `to` is not there.
  */
-export async function copyFileStart(fileSystem: FileSystem, from: string, to: string, bytes: number): Promise<void> {
+export async function copyFileHead(fileSystem: FileSystem, from: string, to: string, bytes: number): Promise<void> {
   const source = fileSystem.open(from, 'read');
   try {
     if (bytes === source.sizeBytes() && (await shareBlocks(from, to))) return;

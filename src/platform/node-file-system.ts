@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { lockDirectory } from './directory-lock.js';
-import { copyFileStart } from './node-copy.js';
+import { copyFileHead } from './node-copy.js';
 import { NodeFile } from './node-file.js';
 import type { FileSystem, StoreFile } from './platform.js';
 import { systemError } from './system-error.js';
@@ -71,7 +71,7 @@ export const nodeFileSystem: FileSystem = {
   },
 
   copy(from: string, to: string, bytes: number): Promise<void> {
-    return copyFileStart(nodeFileSystem, from, to, bytes);
+    return copyFileHead(nodeFileSystem, from, to, bytes);
   },
 
   async syncDirectory(directory: string): Promise<void> {
