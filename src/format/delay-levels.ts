@@ -1,7 +1,7 @@
 /** Delays of levels 1 to 18 of RocketMQ's schedule topic, its default list. */
-const delaysMs: readonly number[] = [
-  1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200,
-].map((seconds) => seconds * 1_000);
+const delaysMs: readonly number[] = [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200].map(
+  (seconds) => seconds * 1_000,
+);
 
 /** The delay of a level; one above the highest counts as the highest. The level must be above 0. */
 export function delayOfLevelMs(level: number): number {

@@ -261,12 +261,7 @@ export class RecordEncoder {
     const flags = integerOf('system.sysFlag', sysFlag, -2_147_483_648, 4_294_967_295) | 0;
     if ((flags & sysFlagInnerBatchMask) !== 0) throw messageInvalid('system.sysFlag', sysFlag, 'inner batches cannot be stored');
     this.#reconsumeTimes = integerOf('system.reconsumeTimes', reconsumeTimes, 0, 2_147_483_647);
-    this.#preparedTransactionOffset = integerOf(
-      'system.preparedTransactionOffset',
-      preparedTransactionOffset,
-      0,
-      Number.MAX_SAFE_INTEGER,
-    );
+    this.#preparedTransactionOffset = integerOf('system.preparedTransactionOffset', preparedTransactionOffset, 0, Number.MAX_SAFE_INTEGER);
     this.#bornHost = bornHost === undefined ? this.#storeHost : encodeHost(bornHost, 'system.bornHost');
     // What the addresses are decides, not what the flag says of them.
     this.#sysFlag =

@@ -119,7 +119,10 @@ export class RecordView {
     const sysFlag = view.getInt32(at + 36);
     this.sysFlag = sysFlag;
     const rest =
-      at + 72 + ((sysFlag & sysFlagBornHostIPv6) === 0 ? 0 : ipv6ExtraBytes) + ((sysFlag & sysFlagStoreHostIPv6) === 0 ? 0 : ipv6ExtraBytes);
+      at +
+      72 +
+      ((sysFlag & sysFlagBornHostIPv6) === 0 ? 0 : ipv6ExtraBytes) +
+      ((sysFlag & sysFlagStoreHostIPv6) === 0 ? 0 : ipv6ExtraBytes);
     this.#rest = rest;
     const recordEnd = at + claimed;
     if (rest + 16 + topicLengthBytes + 2 > recordEnd) return this.#invalid('record size too small for the fixed fields');
