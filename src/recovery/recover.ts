@@ -1,6 +1,7 @@
 import { StoreError } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { xxh64Hex } from '../base/xxh64.js';
+import { feed } from '../commit-log/feed.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import { checkpointMinTime, decodeCheckpoint } from '../format/checkpoint.js';
@@ -9,7 +10,6 @@ import { RecordView } from '../format/record-view.js';
 import { segmentName } from '../format/segment-name.js';
 import type { Platform } from '../platform/platform.js';
 import type { Examination } from './examine.js';
-import { feed } from './feed.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
@@ -25,7 +25,7 @@ export interface RecoverableQueues extends FactsTarget {
   cut(slot: number, max: number): Promise<void>;
   listOnDisk(): readonly { readonly topic: string; readonly queueId: number; readonly fileStarts: readonly number[] }[];
   scanFiles(topic: string, queueId: number): { readonly min: number; readonly max: number };
-  readEntries(slot: number, from: number, into: Buffer, count: number): number;
+  firstAtOrAbove(slot: number, physicalOffset: number): number;
   trim(minPhysicalOffset: number): Promise<number>;
   readonly pendingBytes: number;
   writePending(bytesMax: number): void;
@@ -228,7 +228,8 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
 /** Signs that another broker has used the directory since we last wrote our state. */
 function foreignRan(found: Examination): boolean {
   if (found.state === undefined) return true;
-  return found.checkpoint === undefined || found.checkpoint.toString('hex') !== found.state.checkpointHex;
+  const checkpoint = found.checkpoint?.toString('hex') ?? '';
+  return checkpoint !== found.state.checkpointHex && checkpoint !== found.state.previousCheckpointHex;
 }
 
 /** The watermark counts if the record that it names is in its place with its hash. */
@@ -306,31 +307,34 @@ async function restoreDerived(options: RecoverOptions, state: State | undefined,
     const slot = registry.slotOf(queue.topic, queue.queueId);
     if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max);
     else {
-      registry.next[slot] = queue.max;
       start = min;
     }
   }
-  if (state === undefined) raiseFromFiles(options);
   if (index !== undefined) {
     const { refeedFrom } = await index.open(state?.index ?? [], false, min);
     if (refeedFrom !== undefined) start = Math.min(start, Math.max(refeedFrom, min));
     await index.cut(end);
   }
-  return await feedFrom(options, start, end, end);
+  const count = await feedFrom(options, start, end, end);
+  keepNumbers(options, end);
+  return count;
 }
 
-/** Without a state the queues are made anew; but their numbers go on where the old files, or an old state, had come to. */
-function raiseFromFiles(options: RecoverOptions): void {
-  const { queues, registry, found } = options;
-  const raise = (topic: string, queueId: number, max: number): void => {
-    const slot = registry.slotOf(topic, queueId);
-    queues.restore(slot, Math.max(queues.bounds(slot).max, max), Math.max(queues.bounds(slot).max, max));
-  };
-  void raise;
-  void found;
+/**
+ * Queues of which the log holds nothing: their numbers go on where their files had come to, as far as these speak of records that
+ * are (or were) in the log.
+ */
+function keepNumbers(options: RecoverOptions, end: number): void {
+  const { queues, registry } = options;
   for (const queue of queues.listOnDisk()) {
     const slot = registry.slotOf(queue.topic, queue.queueId);
-    registry.next[slot] = Math.max(registry.next[slot] ?? 0, queues.scanFiles(queue.topic, queue.queueId).max);
+    const known = queues.bounds(slot);
+    if (known.max > known.min || known.max > 0) continue;
+    const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
+    queues.restore(slot, min, max);
+    const next = Math.max(queues.firstAtOrAbove(slot, end), registry.next[slot] ?? 0);
+    registry.next[slot] = 0;
+    queues.restore(slot, next, next);
   }
 }
 

@@ -27,6 +27,8 @@ export interface State {
   readonly index: readonly IndexState[];
   /** The first 40 bytes of `checkpoint` as we wrote them: other bytes there mean that somebody else ran. */
   readonly checkpointHex: string;
+  /** What stood there before: a crash may fall between this file and that. */
+  readonly previousCheckpointHex: string;
   /** One more with each state. */
   readonly sequence: number;
 }
@@ -47,13 +49,13 @@ export function encodeState(state: State): Buffer {
 export function decodeState(bytes: Buffer | undefined): State | undefined {
   const value = unsealJson(bytes);
   if (!isRecord(value) || value['version'] !== VERSION) return undefined;
-  const { storeId, safeOffset, clean, lastStoredAt, checkpointHex, sequence } = value;
+  const { storeId, safeOffset, clean, lastStoredAt, checkpointHex, previousCheckpointHex, sequence } = value;
   if (typeof storeId !== 'string' || !isCount(safeOffset) || typeof clean !== 'boolean' || !isCount(lastStoredAt)) return undefined;
-  if (typeof checkpointHex !== 'string' || !isCount(sequence)) return undefined;
+  if (typeof checkpointHex !== 'string' || typeof previousCheckpointHex !== 'string' || !isCount(sequence)) return undefined;
   const queues = decodeQueues(value['queues']);
   const index = decodeIndex(value['index']);
   if (queues === undefined || index === undefined) return undefined;
-  return { storeId, safeOffset, clean, lastStoredAt, checkpointHex, sequence, queues, index };
+  return { storeId, safeOffset, clean, lastStoredAt, checkpointHex, previousCheckpointHex, sequence, queues, index };
 }
 
 function decodeQueues(value: unknown): QueueState[] | undefined {

@@ -1,8 +1,8 @@
-import { LogScanner } from '../commit-log/log-scanner.js';
-import type { LogSegments } from '../commit-log/log-segments.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { type FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { RecordView } from '../format/record-view.js';
+import { LogScanner } from './log-scanner.js';
+import type { LogSegments } from './log-segments.js';
 
 const ROWS = 4096;
 

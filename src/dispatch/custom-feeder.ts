@@ -1,0 +1,92 @@
+import { deferred } from '../base/deferred.js';
+import { LogScanner } from '../commit-log/log-scanner.js';
+import type { LogSegments } from '../commit-log/log-segments.js';
+import { decodeMessage } from '../format/decode-message.js';
+import type { Message } from '../format/message.js';
+
+/** A derived structure of the user's own, as the public contract has it. */
+export interface MessageTarget {
+  readonly name: string;
+  from(): number | undefined;
+  dispatch(message: Message): void;
+  sync(end: number): Promise<void>;
+}
+
+/**
+ * Feeds a user's own structure from the log, in order, as far as readers see. It reads behind the appender, so that a slow target
+ * holds nobody up. What a target throws ends its feeding until the store is opened again, and is reported.
+ */
+export class CustomFeeder {
+  readonly #target: MessageTarget;
+  readonly #segments: LogSegments;
+  readonly #visible: () => number;
+  readonly #flushed: () => number;
+  readonly #onBroken: (name: string, error: unknown) => void;
+  #position: number;
+  #running: Promise<void> | undefined;
+  #broken = false;
+
+  constructor(
+    target: MessageTarget,
+    segments: LogSegments,
+    visible: () => number,
+    flushed: () => number,
+    onBroken: (name: string, error: unknown) => void,
+  ) {
+    this.#target = target;
+    this.#segments = segments;
+    this.#visible = visible;
+    this.#flushed = flushed;
+    this.#onBroken = onBroken;
+    this.#position = Math.max(segments.minOffset, Math.min(target.from() ?? segments.minOffset, visible()));
+  }
+
+  /** More may be visible. */
+  wake(): void {
+    if (this.#broken || this.#running !== undefined || this.#position >= this.#visible()) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      this.wake();
+    });
+  }
+
+  /** Everything below `end` has been dispatched and made durable by the target. */
+  async sync(end: number): Promise<void> {
+    this.wake();
+    while (this.#running !== undefined && this.#position < end) await this.#running;
+    if (this.#broken) return;
+    try {
+      await this.#target.sync(end);
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  async #run(): Promise<void> {
+    // In the next turn, so that the appends of this one are done before the log is read back.
+    const turn = deferred();
+    queueMicrotask(() => turn.resolve());
+    await turn.promise;
+    const limit = this.#visible();
+    try {
+      const stopped = await new LogScanner(this.#segments).scan(
+        { from: this.#position, limit, verify: false, isOurs: () => false },
+        (view, offset, bytes) => {
+          if (view.hasQueueOffset && !view.isTombstone) {
+            this.#target.dispatch(decodeMessage(view, bytes, offset + view.recordBytes <= this.#flushed()));
+          }
+          this.#position = offset + view.recordBytes;
+        },
+      );
+      if (stopped.reason === 'limit' || stopped.reason === 'end') this.#position = Math.max(this.#position, stopped.offset);
+      else this.#position = this.#segments.baseOf(stopped.offset) + this.#segments.segmentBytes;
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  #break(error: unknown): void {
+    this.#broken = true;
+    this.#onBroken(this.#target.name, error);
+  }
+}

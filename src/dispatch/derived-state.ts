@@ -1,0 +1,7 @@
+/** What the derived structures hold durably at a safe point. */
+export interface DerivedState {
+  readonly safeOffset: number;
+  readonly clean: boolean;
+  readonly bounds: readonly { readonly slot: number; readonly min: number; readonly max: number }[];
+  readonly index: readonly { readonly name: string; readonly entryCount: number; readonly endPhysicalOffset: number }[];
+}

@@ -1,0 +1,85 @@
+import type { DerivedState } from './derived-state.js';
+
+export interface SafePointOptions {
+  readonly log: { readonly flushed: number; readonly assigned: number; flush(): Promise<void> };
+  readonly dispatched: () => number;
+  readonly queues: {
+    sync(): Promise<void>;
+    snapshotBounds(): readonly { slot: number; min: number; max: number }[];
+    readonly damagedSlots: ReadonlySet<number>;
+  };
+  readonly index:
+    | { sync(durableBefore: number): Promise<readonly { name: string; entryCount: number; endPhysicalOffset: number }[] | undefined> }
+    | undefined;
+  readonly customs: readonly { sync(end: number): Promise<void> }[];
+  /** A queue or the index is damaged: makes it anew before the safe point is tried. */
+  readonly mend: () => Promise<void>;
+  /** Writes checkpoint and state, atomically. */
+  readonly write: (state: DerivedState) => Promise<void>;
+}
+
+/** Log bytes from one safe point to the next: what recovery has to read at most, beside what is not flushed. */
+const SAFE_POINT_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Safe points: moments at which queues, index and users' own structures are on the disk up to an offset S, and a state file says so.
+ * After a crash the log is read from S.
+ *
+ * Order: derived files written and synced; the log synced as far as they speak of it; then the state. A safe point that fails leaves
+ * the older one standing; nothing but the time of the next recovery depends on it.
+ */
+export class SafePoint {
+  readonly #options: SafePointOptions;
+  #last: number;
+  /** Of the last try, whatever came of it. */
+  #tried: number;
+  #running: Promise<void> | undefined;
+
+  constructor(options: SafePointOptions, last: number) {
+    this.#options = options;
+    this.#last = last;
+    this.#tried = last;
+  }
+
+  /** Of the last one. */
+  get offset(): number {
+    return this.#last;
+  }
+
+  /** Takes one in the background where the log has grown enough. */
+  maybe(): void {
+    if (this.#running !== undefined || this.#options.dispatched() - this.#tried < SAFE_POINT_BYTES) return;
+    this.#tried = this.#options.dispatched();
+    // One that fails is tried again when as much has been appended again.
+    this.take(false).catch(() => undefined);
+  }
+
+  /** Takes one that covers everything dispatched at the time of the call. */
+  async take(clean: boolean): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    this.#running = this.#take(clean).finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  /** Settles when none is being taken. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #take(clean: boolean): Promise<void> {
+    const { log, queues, index, customs, write, mend } = this.#options;
+    await mend();
+    const safeOffset = this.#options.dispatched();
+    for (const custom of customs) await custom.sync(safeOffset);
+    await queues.sync();
+    const bounds = queues.snapshotBounds();
+    // The entries just synced may speak of records that are not durable yet.
+    await log.flush();
+    const files = index === undefined ? [] : await index.sync(Math.min(log.flushed, this.#options.dispatched()));
+    if (files === undefined) throw new Error('the key index is damaged');
+    await write({ safeOffset, clean, bounds, index: files });
+    this.#last = safeOffset;
+  }
+}

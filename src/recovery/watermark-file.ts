@@ -1,0 +1,47 @@
+import type { FileSystem, StoreFile } from '../platform/platform.js';
+import { encodeWatermark, SLOT_BYTES, type Watermark } from './watermark.js';
+
+/**
+ * `stratalog/watermark`: two slots written in turn. A slot is written after every sync of the log, without a sync of its own; the
+ * file is synced in the background, so it lags behind the log by a second at most.
+ */
+export class WatermarkFile {
+  readonly #file: StoreFile;
+  readonly #slot = Buffer.alloc(SLOT_BYTES);
+  #sequence: number;
+  #syncing: Promise<void> = Promise.resolve();
+
+  private constructor(file: StoreFile, sequence: number) {
+    this.#file = file;
+    this.#sequence = sequence;
+  }
+
+  /** Opens the file, made where there is none; `sequence` is that of the newest slot in it. */
+  static open(fs: FileSystem, path: string, sequence: number): WatermarkFile {
+    const isThere = fs.exists(path);
+    const file = fs.open(path, isThere ? 'read-write' : 'create');
+    if (!isThere || file.sizeBytes() < 2 * SLOT_BYTES) file.writeSync([Buffer.alloc(1)], 2 * SLOT_BYTES - 1);
+    return new WatermarkFile(file, sequence);
+  }
+
+  /** Synchronous: a page of the page cache. Throws the system's error; the older slot stands then. */
+  write(watermark: Omit<Watermark, 'sequence'>): void {
+    this.#sequence += 1;
+    encodeWatermark({ ...watermark, sequence: this.#sequence }, this.#slot);
+    this.#file.writeSync([this.#slot], (this.#sequence % 2) * SLOT_BYTES);
+  }
+
+  /** One at a time. */
+  sync(): Promise<void> {
+    this.#syncing = this.#syncing.then(
+      async () => await this.#file.sync('data'),
+      async () => await this.#file.sync('data'),
+    );
+    return this.#syncing;
+  }
+
+  async close(): Promise<void> {
+    await this.#syncing.catch(() => undefined);
+    await this.#file.close();
+  }
+}

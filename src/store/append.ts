@@ -1,0 +1,55 @@
+import { StoreError } from '../base/errors.js';
+import type { NewMessage } from '../format/message.js';
+import type { Receipt } from '../format/receipt.js';
+import type { AppendOptions, FlushMode } from './contract.js';
+import type { Engine } from './engine.js';
+import { oneOf, refuseUnknown } from './options.js';
+
+export interface ResolvedAppend {
+  readonly flush: FlushMode;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Checks the options of an append; TypeError or RangeError naming the one that is wrong, the signal's reason if it is aborted. */
+export function resolveAppend(engine: Engine, options: AppendOptions | undefined, more: readonly string[] = []): ResolvedAppend {
+  engine.assertOpen();
+  if (options === undefined) return { flush: engine.foundation.options.flush, signal: undefined };
+  if (typeof options !== 'object' || options === null) throw new TypeError('append options must be an object');
+  refuseUnknown(options, ['flush', 'signal', ...more], 'append option');
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  signal?.throwIfAborted();
+  return { flush: oneOf(options.flush, ['sync', 'async'], 'flush') ?? engine.foundation.options.flush, signal };
+}
+
+export async function append(engine: Engine, message: NewMessage, options: AppendOptions | undefined): Promise<Receipt> {
+  const { flush, signal } = resolveAppend(engine, options);
+  return await engine.log.append(admitted(engine, message), flush, signal);
+}
+
+export async function appendBatch(engine: Engine, messages: readonly NewMessage[], options: AppendOptions | undefined): Promise<readonly Receipt[]> {
+  const { flush, signal } = resolveAppend(engine, options);
+  if (!Array.isArray(messages)) throw new TypeError('messages must be an array');
+  if (messages.length === 0) {
+    if (engine.writeError !== undefined) throw engine.writeError;
+    return [];
+  }
+  const { admit } = engine.foundation.options;
+  return await engine.log.appendBatch(admit === undefined ? messages : messages.map((message) => admitted(engine, message)), flush, signal);
+}
+
+export function appendSync(engine: Engine, message: NewMessage): Receipt {
+  engine.assertOpen();
+  return engine.log.appendSync(admitted(engine, message));
+}
+
+/** What the layer above makes of a message; it may throw to refuse it. */
+export function admitted(engine: Engine, message: NewMessage): NewMessage {
+  const { admit } = engine.foundation.options;
+  if (admit === undefined) return message;
+  const rewritten = admit(message);
+  if (typeof rewritten !== 'object' || rewritten === null) {
+    throw new StoreError('MESSAGE_INVALID', 'admit must return a message, or throw to refuse it');
+  }
+  return rewritten;
+}

@@ -1,0 +1,56 @@
+import { deferred } from '../base/deferred.js';
+import { ioError, StoreError } from '../base/errors.js';
+import type { Engine } from './engine.js';
+
+/**
+ * Closes in the order that makes the next opening a clean one: drain; log; queues, index, checkpoint, topics, state; then `abort`
+ * goes, last of all the lock. Whatever fails on the way leaves `abort` where it is, so that the next opening looks for itself.
+ */
+export async function closeEngine(engine: Engine, timeoutMs: number | undefined): Promise<void> {
+  const { platform } = engine.foundation;
+  engine.beginClosing();
+  let failure: unknown;
+  const expired = deferred();
+  const cancel =
+    timeoutMs === undefined
+      ? undefined
+      : platform.clock.schedule(timeoutMs, () => expired.reject(new StoreError('IO', `close: not all of it reached the disk within ${timeoutMs} ms`)), true);
+  expired.promise.catch(() => undefined);
+  try {
+    await Promise.race([finish(engine), expired.promise]);
+  } catch (error) {
+    failure = error;
+  }
+  cancel?.();
+  await release(engine, timeoutMs !== undefined && failure !== undefined);
+  if (failure !== undefined) throw ioError('close', failure);
+}
+
+async function finish(engine: Engine): Promise<void> {
+  const { foundation, log, safePoint } = engine;
+  const { platform, paths, segments } = foundation;
+  const { fs } = platform;
+  if (log.failure !== undefined) throw log.failure;
+  await log.drain();
+  engine.dispatcher.run();
+  await safePoint.settled();
+  await safePoint.take(true);
+  await engine.writeManifest(log.assigned);
+  await segments.close();
+  await fs.remove(paths.abort);
+  await fs.syncDirectory(paths.root);
+}
+
+async function release(engine: Engine, isLate: boolean): Promise<void> {
+  const { foundation, log } = engine;
+  const ended = log.end();
+  // After a time-out the disk may never answer: the descriptors are left to it.
+  if (!isLate) await ended;
+  await foundation.queues.close().catch(() => undefined);
+  await foundation.index?.close().catch(() => undefined);
+  if (!isLate) await foundation.segments.close().catch(() => undefined);
+  await engine.closeWatermark().catch(() => undefined);
+  await foundation.files.closeAll();
+  engine.ended();
+  engine.releaseLock();
+}

@@ -1,0 +1,184 @@
+import { ioError, StoreError } from '../base/errors.js';
+import { readLockHolder } from '../platform/lock-holder.js';
+import type { Platform } from '../platform/platform.js';
+import { examine, type Examination, listIfThere } from '../recovery/examine.js';
+import type { KeptOptions } from '../recovery/manifest.js';
+import { recover, type Recovered } from '../recovery/recover.js';
+import { StorePaths } from '../recovery/side-files.js';
+import { WatermarkFile } from '../recovery/watermark-file.js';
+import type { RecoveryReport } from './contract.js';
+import { buildFoundation, Engine, type Foundation } from './engine.js';
+import { Listening } from './listening.js';
+import { DEFAULT_KEPT, type ResolvedOptions } from './options.js';
+
+const DAMAGE_COUNT_MAX = 1000;
+const QUEUE_ENTRY_BYTES = 20;
+
+/**
+ * Opens a store for writing: lock, look, decide, and only then, if anything is to be changed, `abort` and the changes. A refusal
+ * leaves every byte as it was.
+ */
+export async function openWriter(directory: string, options: ResolvedOptions, platform: Platform): Promise<Engine> {
+  const { fs, clock } = platform;
+  const startMs = clock.monotonicMs();
+  options.signal?.throwIfAborted();
+  await attempt(`creating ${directory}`, async () => await fs.makeDirectory(directory));
+  const lock = attemptSync(`locking ${directory}`, () => fs.lockDirectory(directory));
+  if (lock === undefined) throw lockedError(platform, directory);
+  try {
+    const paths = new StorePaths(directory);
+    const found = await attempt(`reading ${directory}`, async () => await examine(fs, paths));
+    const kept = keepOptions(platform, paths, options, found);
+    const foundation = buildFoundation(directory, options, kept, platform);
+    try {
+      return await start(foundation, found, startMs, lock);
+    } catch (error) {
+      await foundation.files.closeAll();
+      throw options.signal?.aborted === true && error === options.signal.reason ? error : ioError(`opening ${directory}`, error);
+    }
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function start(foundation: Foundation, found: Examination, startMs: number, lock: { release(): void }): Promise<Engine> {
+  const { platform, paths, options, directory } = foundation;
+  const listening = new Listening(directory, options.listener);
+  let isChanging = false;
+  const recovered = await recover({
+    ...foundation,
+    found,
+    mode: options.recovery,
+    recordChecksum: options.recordChecksum,
+    signal: options.signal,
+    onProgress: (scannedBytes, totalBytes) => listening.tell('onRecoveryProgress', { scannedBytes, totalBytes }),
+    beforeChanges: async () => {
+      if (isChanging) return;
+      isChanging = true;
+      await prepareDirectories(platform, paths);
+    },
+  });
+  await clearMaking(foundation);
+  const report = reportOf(recovered, platform.clock.monotonicMs() - startMs);
+  const watermark = WatermarkFile.open(platform.fs, paths.watermark, found.watermark?.sequence ?? 0);
+  const engine = new Engine(foundation, recovered, report, listening, found, watermark, lock);
+  try {
+    await engine.writeManifest(undefined);
+    await engine.writeFirstWatermark(recovered);
+    await platform.fs.syncDirectory(paths.own);
+    if (!recovered.clean || found.state === undefined) await engine.safePoint.take(false);
+    await engine.diskGuard.look(0);
+  } catch (error) {
+    await engine.closeWatermark();
+    throw error;
+  }
+  listening.recovered(report);
+  return engine;
+}
+
+/** The directories, and `abort` with our process id: from here on, until a clean close, this store is in use. */
+async function prepareDirectories(platform: Platform, paths: StorePaths): Promise<void> {
+  const { fs } = platform;
+  for (const path of [paths.commitLog, paths.consumeQueue, paths.index, paths.config, paths.own, paths.making, paths.aside, paths.rebuild]) {
+    await fs.makeDirectory(path);
+  }
+  const abort = fs.open(paths.abort, fs.exists(paths.abort) ? 'read-write' : 'create');
+  try {
+    const pid = Buffer.from(String(process.pid), 'latin1');
+    await abort.truncate(0);
+    await abort.write([pid], 0);
+    await abort.sync('all');
+  } finally {
+    await abort.close();
+  }
+  await fs.syncDirectory(paths.own);
+  await fs.syncDirectory(paths.root);
+}
+
+/** What an earlier run left half made. */
+async function clearMaking(foundation: Foundation): Promise<void> {
+  const { fs } = foundation.platform;
+  for (const name of listIfThere(fs, foundation.paths.making)) await fs.remove(`${foundation.paths.making}/${name}`).catch(() => undefined);
+}
+
+/** The kept options of the store; what was asked for must agree with them. */
+function keepOptions(platform: Platform, paths: StorePaths, options: ResolvedOptions, found: Examination): KeptOptions {
+  const known: Partial<KeptOptions> = found.manifest?.options ?? foreignOptions(platform, paths, found);
+  for (const name of ['segmentBytes', 'queueEntriesPerFile', 'indexSlotCount', 'indexEntryCount'] as const) {
+    const asked = options.kept[name];
+    const has = known[name];
+    if (asked !== undefined && has !== undefined && asked !== has) {
+      throw new StoreError('OPTIONS_INCOMPATIBLE', `${paths.root}: ${name} is ${has} in this store, not ${asked}; leave the option out to use what it has`, {
+        details: { option: name, stored: has, given: asked },
+      });
+    }
+  }
+  const kept = { ...DEFAULT_KEPT, ...options.kept, ...known };
+  const needed = 8 + 91;
+  if (kept.segmentBytes < needed) throw new RangeError(`segmentBytes must be at least ${needed}`);
+  return kept;
+}
+
+/** Of a store that another broker made: the sizes that its files show. */
+function foreignOptions(platform: Platform, paths: StorePaths, found: Examination): Partial<KeptOptions> {
+  const first = found.segments.find((segment) => segment.sizeBytes > 0);
+  const queueFileBytes = firstQueueFileBytes(platform, paths);
+  return {
+    ...(first === undefined ? {} : { segmentBytes: first.sizeBytes }),
+    ...(queueFileBytes === undefined ? {} : { queueEntriesPerFile: queueFileBytes / QUEUE_ENTRY_BYTES }),
+  };
+}
+
+function firstQueueFileBytes(platform: Platform, paths: StorePaths): number | undefined {
+  const { fs } = platform;
+  try {
+    for (const topic of listIfThere(fs, paths.consumeQueue)) {
+      for (const queueId of fs.list(`${paths.consumeQueue}/${topic}`)) {
+        const name = fs.list(`${paths.consumeQueue}/${topic}/${queueId}`).find((each) => /^\d{20}$/.test(each));
+        if (name === undefined) continue;
+        const file = fs.open(`${paths.consumeQueue}/${topic}/${queueId}/${name}`, 'read');
+        const size = file.sizeBytes();
+        void file.close();
+        if (size > 0 && size % QUEUE_ENTRY_BYTES === 0) return size;
+      }
+    }
+  } catch {
+    // A stray file where a folder should be: the default stands.
+  }
+  return undefined;
+}
+
+function lockedError(platform: Platform, directory: string): StoreError {
+  const pid = readLockHolder(platform.fs, directory);
+  const holder = pid === undefined ? 'another process' : `process ${pid}`;
+  return new StoreError('STORE_LOCKED', `${directory} is in use by ${holder}; close that one, or open this with readOnly: true`, { details: { pid } });
+}
+
+function reportOf(recovered: Recovered, durationMs: number): RecoveryReport {
+  return {
+    cleanShutdown: recovered.clean,
+    durationMs,
+    scannedBytes: recovered.scannedBytes,
+    truncatedBytes: recovered.truncatedBytes,
+    skippedBytes: recovered.skippedBytes,
+    damage: recovered.damage.slice(0, DAMAGE_COUNT_MAX),
+    redispatchedCount: recovered.redispatchedCount,
+  };
+}
+
+async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ioError(doing, error);
+  }
+}
+
+function attemptSync<T>(doing: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw ioError(doing, error);
+  }
+}

@@ -1,0 +1,179 @@
+import { ioError } from '../base/errors.js';
+import type { NewMessage, Message, AppendReceipt } from '../format/message.js';
+import { append, appendBatch, appendSync } from './append.js';
+import { appendAll, type AppendAllOptions } from './append-all.js';
+import { closeEngine } from './close.js';
+import type {
+  Abortable,
+  AppendOptions,
+  KeyQuery,
+  QueueRef,
+  ReadOptions,
+  ReadResult,
+  RecoveryReport,
+  Store,
+  StoreStats,
+  StoreStatus,
+  Tail,
+  TailOptions,
+  VerifyReport,
+  Watermarks,
+} from './contract.js';
+import type { EpochMs, PhysicalOffset, QueueOffset } from '../base/quantities.js';
+import type { StoreError } from '../base/errors.js';
+import type { Engine } from './engine.js';
+import { findByKey } from './find-by-key.js';
+import { get } from './get.js';
+import { offsetAt } from './offset-at.js';
+import { whole } from './options.js';
+import { bounds, read, topics } from './read.js';
+import { tailQueue } from './tail.js';
+import { tailLog } from './tail-all.js';
+
+/** The store that writes. Each method stands in a file of its own name beside this one. */
+export class WritingStore implements Store {
+  readonly #engine: Engine;
+  #closing: Promise<void> | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get directory(): string {
+    return this.#engine.foundation.directory;
+  }
+
+  get status(): StoreStatus {
+    return this.#engine.status;
+  }
+
+  get recovery(): RecoveryReport {
+    return this.#engine.recovery;
+  }
+
+  get writeError(): StoreError | undefined {
+    return this.#engine.writeError;
+  }
+
+  async append(message: NewMessage, options?: AppendOptions): Promise<AppendReceipt> {
+    return await append(this.#engine, message, options);
+  }
+
+  async appendBatch<const T extends readonly NewMessage[]>(
+    messages: T,
+    options?: AppendOptions,
+  ): Promise<{ readonly [K in keyof T]: AppendReceipt }> {
+    return (await appendBatch(this.#engine, messages, options)) as { readonly [K in keyof T]: AppendReceipt };
+  }
+
+  async appendAll(messages: Iterable<NewMessage> | AsyncIterable<NewMessage>, options?: AppendAllOptions): Promise<{ readonly count: number }> {
+    return await appendAll(this.#engine, messages, options);
+  }
+
+  appendSync(message: NewMessage): AppendReceipt {
+    return appendSync(this.#engine, message);
+  }
+
+  async flush(options?: Abortable): Promise<Watermarks> {
+    this.#engine.assertOpen();
+    options?.signal?.throwIfAborted();
+    await this.#engine.log.flush();
+    return this.#watermarks();
+  }
+
+  async get(at: PhysicalOffset | string): Promise<Message | undefined> {
+    return await get(this.#engine.view, at);
+  }
+
+  async read(queue: QueueRef, options: ReadOptions): Promise<ReadResult> {
+    return await read(this.#engine.view, queue, options);
+  }
+
+  tail(queue: QueueRef, options: TailOptions): Tail {
+    return tailQueue(this.#engine.view, queue, options);
+  }
+
+  tailAll(options: TailOptions<PhysicalOffset> & { readonly topics?: readonly string[] | undefined }): Tail<PhysicalOffset> {
+    return tailLog(this.#engine.view, options);
+  }
+
+  findByKey(query: KeyQuery): AsyncIterable<Message> {
+    return findByKey(this.#engine.view, query);
+  }
+
+  async offsetAt(queue: QueueRef, time: EpochMs | Date): Promise<QueueOffset> {
+    return await offsetAt(this.#engine.view, queue, time);
+  }
+
+  bounds(queue: QueueRef): { readonly min: QueueOffset; readonly max: QueueOffset } {
+    return bounds(this.#engine.view, queue);
+  }
+
+  topics(): readonly { readonly topic: string; readonly queueIds: readonly number[] }[] {
+    return topics(this.#engine.view);
+  }
+
+  hold(offset: PhysicalOffset): { release(): void } {
+    throw ioError('hold', new Error(`not built yet: ${offset}`));
+  }
+
+  async repair(_options?: Abortable): Promise<RecoveryReport> {
+    return await Promise.reject(ioError('repair', new Error('not built yet')));
+  }
+
+  async clean(_options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
+    return await Promise.reject(ioError('clean', new Error('not built yet')));
+  }
+
+  async snapshot(_directory: string, _options?: Abortable & { readonly links?: boolean | undefined }): Promise<Watermarks> {
+    return await Promise.reject(ioError('snapshot', new Error('not built yet')));
+  }
+
+  async verify(_options?: Abortable): Promise<VerifyReport> {
+    return await Promise.reject(ioError('verify', new Error('not built yet')));
+  }
+
+  stats(): StoreStats {
+    const { foundation, log, readCount } = this.#engine;
+    const { queues, registry, segments, kept } = foundation;
+    const topicNames = new Set<string>();
+    let queueCount = 0;
+    for (let slot = 0; slot < registry.count; slot += 1) {
+      if (queues.bounds(slot).max === 0) continue;
+      queueCount += 1;
+      topicNames.add(registry.topicOf(slot));
+    }
+    return {
+      ...this.#watermarks(),
+      topicCount: topicNames.size,
+      queueCount,
+      segmentCount: segments.bases.length,
+      diskBytes: Math.max(0, log.written - segments.minOffset) + queueCount * kept.queueEntriesPerFile * 0,
+      appendedCount: log.appendedCount,
+      appendedBytes: log.appendedBytes,
+      readCount,
+      flushCount: log.flushCount,
+      pendingBytes: log.pendingBytes,
+    };
+  }
+
+  async close(options?: { readonly timeoutMs?: number | undefined }): Promise<void> {
+    const timeoutMs = whole(options?.timeoutMs, 'timeoutMs', 0, 0x7fff_ffff);
+    this.#closing ??= closeEngine(this.#engine, timeoutMs);
+    await this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #watermarks(): Watermarks {
+    const { foundation, log, dispatcher } = this.#engine;
+    return {
+      minOffset: foundation.segments.minOffset,
+      flushedOffset: log.flushed,
+      writtenOffset: log.written,
+      dispatchedOffset: dispatcher.dispatched,
+    };
+  }
+}
