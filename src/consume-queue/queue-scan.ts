@@ -1,3 +1,4 @@
+import { isAllZero } from '../base/bytes.js';
 import { systemErrorCode } from '../base/errors.js';
 import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import { segmentName } from '../format/segment-name.js';
@@ -66,6 +67,18 @@ export class QueueScan {
     for (let i = starts.length - 1; i >= 0 && max < 0; i -= 1) max = this.#endIn(folder, starts[i] ?? 0);
     const min = this.#afterPrefill(folder, first);
     return max < 0 ? { min, max: min } : { min: Math.min(min, max), max };
+  }
+
+  /** Whether nothing lies behind entry `max` - 1: no later file, and zeros alone in the next 64 KiB of its own. */
+  isCleanBehind(queueFolder: string, max: number): boolean {
+    const last = this.fileStarts(queueFolder).at(-1);
+    if (last === undefined) return true;
+    const firstEntry = last / queueEntryBytes;
+    if (firstEntry >= max) return false;
+    const ordinal = max - firstEntry;
+    if (ordinal >= this.#files.entriesPerFile) return true;
+    const readBytes = this.#openFiles.use(`${queueFolder}/${segmentName(last)}`, 'read').readSync(this.#piece, ordinal * queueEntryBytes);
+    return isAllZero(this.#piece, 0, readBytes);
   }
 
   /** One past the last entry in a file, as a queue offset; -1 if there is none in it. */

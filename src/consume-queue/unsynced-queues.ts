@@ -93,7 +93,7 @@ export class UnsyncedQueues {
   async syncFoldersOf(queue: QueueState): Promise<void> {
     await this.#fs.syncDirectory(this.#files.queueFolder(queue.slot));
     await this.#fs.syncDirectory(this.#files.topicFolder(this.#table.registry.topicOf(queue.slot)));
-    await this.#fs.syncDirectory(this.#files.directory);
+    await this.#syncRoot();
   }
 
   async syncFolders(): Promise<void> {
@@ -105,13 +105,18 @@ export class UnsyncedQueues {
     if (!this.#rootIsUnsynced) return;
     this.#rootIsUnsynced = false;
     try {
-      await this.#fs.syncDirectory(this.#files.directory);
-      if (this.#parentIsUnsynced) await this.#fs.syncDirectory(dirname(this.#files.directory));
-      this.#parentIsUnsynced = false;
+      await this.#syncRoot();
     } catch (error) {
       this.#rootIsUnsynced = true;
       throw error;
     }
+  }
+
+  async #syncRoot(): Promise<void> {
+    await this.#fs.syncDirectory(this.#files.directory);
+    if (!this.#parentIsUnsynced) return;
+    await this.#fs.syncDirectory(dirname(this.#files.directory));
+    this.#parentIsUnsynced = false;
   }
 
   #touch(queue: QueueState): void {

@@ -78,7 +78,8 @@ export function bytesOf(platform: Platform, path: string): Buffer {
   const file = platform.fs.open(path, 'read');
   const bytes = Buffer.alloc(file.sizeBytes());
   file.readSync(bytes, 0);
-  void file.close();
+  // A power cut that follows may break it off.
+  file.close().catch(() => undefined);
   return bytes;
 }
 

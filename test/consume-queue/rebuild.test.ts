@@ -146,7 +146,6 @@ describe('rebuilding a queue', () => {
     const slot = registry.slotOf('a', 0);
     await queues.rebuild(slot, fillWith(0, 10));
     const expected = filesOf(platform, 'a', 0);
-    await platform.fs.syncDirectory('/store');
     expect(filesOf(platform.crash('synced'), 'a', 0)).toEqual(expected);
   });
 });
