@@ -32,6 +32,7 @@ async function finish(engine: Engine): Promise<void> {
   const { fs } = platform;
   if (log.failure !== undefined) throw log.failure;
   await log.drain();
+  await engine.retention.settled();
   engine.dispatcher.run();
   await safePoint.settled();
   await safePoint.take(true);

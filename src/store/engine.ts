@@ -22,6 +22,9 @@ import { recordHash, type Recovered } from '../recovery/recover.js';
 import { replaceFile, StorePaths } from '../recovery/side-files.js';
 import { encodeState } from '../recovery/state.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
+import { AgeClock } from '../retention/age-clock.js';
+import { Holds } from '../retention/holds.js';
+import { Retention } from '../retention/retention.js';
 import { OpenFiles } from '../segment/open-files.js';
 import type { RecoveryReport, StoreStatus } from './contract.js';
 import { DiskGuard } from './disk-guard.js';
@@ -35,6 +38,7 @@ const FAILED_BYTES_MAX = 64 * 1024 * 1024;
 const HASHED_BYTES_MAX = 64 * 1024;
 const CHECKPOINT_USED_BYTES = 40;
 const MEND_PAUSE_MS = 10_000;
+const RETENTION_INTERVAL_MS = 10_000;
 
 /** What both the writer and recovery stand on. */
 export interface Foundation {
@@ -94,6 +98,8 @@ export class Engine {
   readonly diskGuard: DiskGuard;
   readonly recovery: RecoveryReport;
   readonly view: ReadView;
+  readonly holds: Holds = new Holds();
+  readonly retention: Retention;
   readonly #watermark: WatermarkFile;
   readonly #lock: { release(): void };
   readonly #runId: string;
@@ -110,6 +116,7 @@ export class Engine {
   #checkpointHex: string;
   #status: StoreStatus = 'open';
   #watermarkSyncedMs = 0;
+  #cancelRetention: (() => void) | undefined;
   #indexMendedMs = Number.NEGATIVE_INFINITY;
   readCount = 0;
 
@@ -141,7 +148,10 @@ export class Engine {
         onVisible: () => this.#onVisible(),
         onFlushed: (info) => this.#onFlushed(info),
         onFailed: (error) => this.#onFailed(error),
-        onRolled: (segment) => listening.tell('onSegmentRolled', { path: segment.path, baseOffset: segment.baseOffset }),
+        onRolled: (segment) => {
+          listening.tell('onSegmentRolled', { path: segment.path, baseOffset: segment.baseOffset });
+          platform.clock.nextTurn(() => this.#runRetention());
+        },
       },
     });
     this.#indexFeeder =
@@ -164,6 +174,8 @@ export class Engine {
       recovered.end,
     );
     this.view = this.#makeView();
+    this.retention = this.#makeRetention();
+    this.#scheduleRetention();
     for (const custom of this.#customs) custom.wake();
   }
 
@@ -201,6 +213,7 @@ export class Engine {
   /** No new calls from now on; tails and long polls end. */
   beginClosing(): void {
     this.#status = 'closing';
+    this.#cancelRetention?.();
     this.#closing.abort(closedError(this.foundation.directory));
     this.#changed();
   }
@@ -363,6 +376,42 @@ export class Engine {
         from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : segments.baseOf(stopped.offset) + segments.segmentBytes;
       }
     });
+  }
+
+  #makeRetention(): Retention {
+    const { platform, directory, segments, options, queues, index } = this.foundation;
+    return new Retention({
+      platform,
+      directory,
+      segments,
+      holds: this.holds,
+      ageClock: new AgeClock(platform.clock),
+      bounds: options.retention,
+      flushed: () => this.log.flushed,
+      assigned: () => this.log.assigned,
+      beforeDelete: async (end) => {
+        if (this.safePoint.offset < end) await this.safePoint.take(false);
+      },
+      afterDelete: async (minOffset) => {
+        await queues.trim(minOffset);
+        await index?.trim(minOffset);
+      },
+      onDeleted: (info) => this.listening.tell('onSegmentDeleted', info),
+    });
+  }
+
+  #scheduleRetention(): void {
+    if (!this.retention.isBounded || this.#status !== 'open') return;
+    this.#cancelRetention = this.foundation.platform.clock.schedule(RETENTION_INTERVAL_MS, () => {
+      this.#runRetention();
+      this.#scheduleRetention();
+    });
+  }
+
+  /** One segment a pass; a pass that fails is followed by another. */
+  #runRetention(): void {
+    if (!this.retention.isBounded || this.#status !== 'open') return;
+    this.retention.run(undefined, 1, this.#closing.signal).catch(() => undefined);
   }
 
   #makeView(): ReadView {

@@ -2,6 +2,7 @@ import { ioError } from '../base/errors.js';
 import type { NewMessage, Message, AppendReceipt } from '../format/message.js';
 import { append, appendBatch, appendSync } from './append.js';
 import { appendAll, type AppendAllOptions } from './append-all.js';
+import { clean, hold } from './clean.js';
 import { closeEngine } from './close.js';
 import type {
   Abortable,
@@ -114,15 +115,15 @@ export class WritingStore implements Store {
   }
 
   hold(offset: PhysicalOffset): { release(): void } {
-    throw ioError('hold', new Error(`not built yet: ${offset}`));
+    return hold(this.#engine, offset);
   }
 
   async repair(_options?: Abortable): Promise<RecoveryReport> {
     return await Promise.reject(ioError('repair', new Error('not built yet')));
   }
 
-  async clean(_options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
-    return await Promise.reject(ioError('clean', new Error('not built yet')));
+  async clean(options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
+    return await clean(this.#engine, options);
   }
 
   async snapshot(_directory: string, _options?: Abortable & { readonly links?: boolean | undefined }): Promise<Watermarks> {
