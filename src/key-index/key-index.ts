@@ -269,10 +269,10 @@ export class KeyIndex implements FactsTarget {
   close(): Promise<void> {
     return this.#alone('closing the index', async () => {
       this.#isClosed = true;
-      const newest = this.#files.at(-1);
-      if (newest === undefined || newest.onDisk === 'no' || newest.written.entryCount > 0) return;
-      await this.#options.files.forget(newest.path);
-      await this.#options.fs.remove(newest.path);
+      const empty = this.#files.find((file) => file.onDisk !== 'no' && file.written.entryCount === 0);
+      if (empty === undefined) return;
+      await this.#options.files.forget(empty.path);
+      await this.#options.fs.remove(empty.path);
       await this.#options.fs.syncDirectory(this.#options.directory);
     });
   }
