@@ -36,7 +36,7 @@ async function finish(engine: Engine): Promise<void> {
   engine.dispatcher.run();
   await safePoint.settled();
   await safePoint.take(true);
-  await engine.writeManifest(log.assigned);
+  await engine.sideKeeper.writeManifest(log.assigned);
   await segments.close();
   await fs.remove(paths.abort);
   await fs.syncDirectory(paths.root);
@@ -50,7 +50,7 @@ async function release(engine: Engine, isLate: boolean): Promise<void> {
   await foundation.queues.close().catch(() => undefined);
   await foundation.index?.close().catch(() => undefined);
   if (!isLate) await foundation.segments.close().catch(() => undefined);
-  await engine.closeWatermark().catch(() => undefined);
+  await engine.sideKeeper.closeWatermark().catch(() => undefined);
   await foundation.files.closeAll();
   engine.ended();
   engine.releaseLock();

@@ -1,87 +1,30 @@
-import { asBuffer } from '../base/bytes.js';
 import { StoreError } from '../base/errors.js';
-import { QueueRegistry } from '../base/queue-registry.js';
-import { xxh64Hex } from '../base/xxh64.js';
 import { CommitLog } from '../commit-log/commit-log.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
-import { LogSegments } from '../commit-log/log-segments.js';
-import { ConsumeQueues } from '../consume-queue/consume-queues.js';
 import { CustomFeeder } from '../dispatch/custom-feeder.js';
-import type { DerivedState } from '../dispatch/derived-state.js';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { IndexFeeder } from '../dispatch/index-feeder.js';
 import { SafePoint } from '../dispatch/safe-point.js';
-import { encodeCheckpoint } from '../format/checkpoint.js';
 import { encodeHost } from '../format/host-address.js';
 import { RecordEncoder } from '../format/record-encoder.js';
-import { KeyIndex } from '../key-index/key-index.js';
-import type { Platform } from '../platform/platform.js';
 import type { Examination } from '../recovery/examine.js';
-import { continueSpans, encodeManifest, isInSpans, type KeptOptions, type Manifest } from '../recovery/manifest.js';
-import { recordHash, type Recovered } from '../recovery/recover.js';
-import { replaceFile, StorePaths } from '../recovery/side-files.js';
-import { encodeState } from '../recovery/state.js';
-import { WatermarkFile } from '../recovery/watermark-file.js';
+import { isInSpans } from '../recovery/manifest.js';
+import type { Recovered } from '../recovery/recover.js';
+import type { WatermarkFile } from '../recovery/watermark-file.js';
 import { AgeClock } from '../retention/age-clock.js';
 import { Holds } from '../retention/holds.js';
 import { Retention } from '../retention/retention.js';
-import { OpenFiles } from '../segment/open-files.js';
 import type { RecoveryReport, StoreStatus } from './contract.js';
 import { DiskGuard } from './disk-guard.js';
-import { Listening } from './listening.js';
-import type { ResolvedOptions } from './options.js';
+import type { Foundation } from './foundation.js';
+import type { Listening } from './listening.js';
 import type { ReadView } from './read-view.js';
-import { TopicConfig } from './topic-config.js';
+import { SideKeeper } from './side-keeper.js';
 
 /** Entries of derived structures that the disk does not take: above it appends are refused. */
 const FAILED_BYTES_MAX = 64 * 1024 * 1024;
-const HASHED_BYTES_MAX = 64 * 1024;
-const CHECKPOINT_USED_BYTES = 40;
 const MEND_PAUSE_MS = 10_000;
 const RETENTION_INTERVAL_MS = 10_000;
-
-/** What both the writer and recovery stand on. */
-export interface Foundation {
-  readonly directory: string;
-  readonly options: ResolvedOptions;
-  readonly kept: KeptOptions;
-  readonly platform: Platform;
-  readonly paths: StorePaths;
-  readonly files: OpenFiles;
-  readonly registry: QueueRegistry;
-  readonly segments: LogSegments;
-  readonly queues: ConsumeQueues;
-  readonly index: KeyIndex | undefined;
-}
-
-export function buildFoundation(directory: string, options: ResolvedOptions, kept: KeptOptions, platform: Platform): Foundation {
-  const paths = new StorePaths(directory);
-  const { fs, clock } = platform;
-  const files = new OpenFiles(fs, options.openFilesMax);
-  const registry = new QueueRegistry();
-  const segments = new LogSegments({ fs, files, directory: paths.commitLog, makingDirectory: paths.making, segmentBytes: kept.segmentBytes });
-  const queues = new ConsumeQueues({
-    directory: paths.consumeQueue,
-    rebuildDirectory: paths.rebuild,
-    entriesPerFile: kept.queueEntriesPerFile,
-    fs,
-    files,
-    registry,
-  });
-  const index = options.keyIndex
-    ? new KeyIndex({
-        directory: paths.index,
-        asideDirectory: paths.aside,
-        slotCount: kept.indexSlotCount,
-        entryCount: kept.indexEntryCount,
-        fs,
-        files,
-        nowMs: () => clock.nowMs(),
-        nextTurn: (callback) => clock.nextTurn(callback),
-      })
-    : undefined;
-  return { directory, options, kept, platform, paths, files, registry, segments, queues, index };
-}
 
 /**
  * The writer's store at work: log, dispatcher, queues, index and side files, wired to each other. What users call stands in the
@@ -98,24 +41,16 @@ export class Engine {
   readonly diskGuard: DiskGuard;
   readonly recovery: RecoveryReport;
   readonly view: ReadView;
+  readonly sideKeeper: SideKeeper;
   readonly holds: Holds = new Holds();
   readonly retention: Retention;
-  readonly #watermark: WatermarkFile;
   readonly #lock: { release(): void };
-  readonly #runId: string;
-  readonly #topicConfig: TopicConfig;
   readonly #indexFeeder: IndexFeeder | undefined;
   readonly #customs: readonly CustomFeeder[];
   readonly #changeCallbacks = new Set<() => void>();
   readonly #closing = new AbortController();
   readonly #mendedAtMs = new Map<number, number>();
-  readonly #hash = Buffer.alloc(HASHED_BYTES_MAX);
-  #manifest: Manifest;
-  #stateSequence: number;
-  /** What `checkpoint` holds now. */
-  #checkpointHex: string;
   #status: StoreStatus = 'open';
-  #watermarkSyncedMs = 0;
   #cancelRetention: (() => void) | undefined;
   #indexMendedMs = Number.NEGATIVE_INFINITY;
   readCount = 0;
@@ -125,13 +60,7 @@ export class Engine {
     this.foundation = foundation;
     this.listening = listening;
     this.recovery = report;
-    this.#manifest = recovered.manifest;
-    this.#stateSequence = found.state?.sequence ?? 0;
-    this.#checkpointHex = found.checkpoint?.toString('hex') ?? '';
-    this.#watermark = watermark;
     this.#lock = lock;
-    this.#runId = asBuffer(platform.randomBytes(16)).toString('hex');
-    this.#topicConfig = new TopicConfig(platform, foundation.paths);
     this.diskGuard = new DiskGuard(platform, foundation.directory, options.freeBytesMin);
     const encoder = new RecordEncoder(options);
     this.log = new CommitLog({
@@ -154,6 +83,7 @@ export class Engine {
         },
       },
     });
+    this.sideKeeper = new SideKeeper(foundation, this.log, recovered.manifest, found, watermark);
     this.#indexFeeder =
       index === undefined ? undefined : new IndexFeeder(index, segments, registry, () => this.dispatcher.dispatched, () => this.log.flushed);
     this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.#indexFeeder, start: recovered.end });
@@ -169,7 +99,7 @@ export class Engine {
         index,
         customs: this.#customs,
         mend: async () => await this.mendAll(),
-        write: async (state) => await this.#writeState(state),
+        write: async (state) => await this.sideKeeper.writeState(state),
       },
       recovered.end,
     );
@@ -185,10 +115,6 @@ export class Engine {
 
   get closingSignal(): AbortSignal {
     return this.#closing.signal;
-  }
-
-  get manifest(): Manifest {
-    return this.#manifest;
   }
 
   /** Why appends are refused now, a failed log included. */
@@ -233,74 +159,6 @@ export class Engine {
     if (index?.damaged === true) await this.#indexFeeder?.rebuild();
   }
 
-  /** The last record known to be synced goes into the watermark's next slot. */
-  writeWatermark(): void {
-    const { segments } = this.foundation;
-    const last = this.log.lastSyncedRecord;
-    if (last === undefined) return;
-    const bytes = this.#hash.subarray(0, Math.min(last.end - last.start, HASHED_BYTES_MAX));
-    if (segments.readSync(bytes, last.start) !== bytes.length) return;
-    this.#watermark.write({
-      storeId: this.#manifest.storeId,
-      runId: this.#runId,
-      flushedOffset: last.end,
-      writtenOffset: this.log.written,
-      lastRecordStart: last.start,
-      lastRecordHash: xxh64Hex(bytes),
-      lastStoredAt: this.log.lastStoredAt,
-      flush: this.foundation.options.flush,
-    });
-  }
-
-  /** The first slot of this run, durable before anything is served. */
-  async writeFirstWatermark(recovered: Recovered): Promise<void> {
-    const { segments, options } = this.foundation;
-    const last = recovered.lastRecord;
-    const hash = last === undefined ? undefined : await recordHash(segments, last.start, last.end);
-    if (hash === undefined && recovered.end !== 0 && recovered.end !== segments.minOffset) return;
-    this.#watermark.write({
-      storeId: this.#manifest.storeId,
-      runId: this.#runId,
-      flushedOffset: last?.end ?? recovered.end,
-      writtenOffset: recovered.end,
-      lastRecordStart: last?.start ?? -1,
-      lastRecordHash: hash ?? '',
-      lastStoredAt: recovered.lastStoredAt,
-      flush: options.flush,
-    });
-    await this.#watermark.sync();
-  }
-
-  async syncWatermark(): Promise<void> {
-    await this.#watermark.sync();
-  }
-
-  async closeWatermark(): Promise<void> {
-    await this.#watermark.close();
-  }
-
-  /** At close: the span of our records that has been growing ends where the log ends. */
-  async writeManifest(end: number | undefined): Promise<void> {
-    const { platform, paths, options } = this.foundation;
-    if (end !== undefined) this.#manifest = { ...this.#manifest, spans: continueSpans(this.#manifest.spans, end, false) };
-    else if (this.#manifest.spans.length === 0 && options.recordChecksum) {
-      this.#manifest = { ...this.#manifest, spans: continueSpans([], this.log.assigned, true) };
-    }
-    await replaceFile(platform, paths, paths.manifest, encodeManifest(this.#manifest));
-  }
-
-  /** `config/topics.json` as of now. */
-  async writeTopics(): Promise<void> {
-    const { registry, queues } = this.foundation;
-    const counts = new Map<string, number>();
-    for (let slot = 0; slot < registry.count; slot += 1) {
-      if (queues.bounds(slot).max === 0) continue;
-      const topic = registry.topicOf(slot);
-      counts.set(topic, Math.max(counts.get(topic) ?? 0, registry.queueIdOf(slot) + 1));
-    }
-    await this.#topicConfig.update(counts);
-  }
-
   #onVisible(): void {
     this.dispatcher.run();
     for (const custom of this.#customs) custom.wake();
@@ -309,13 +167,7 @@ export class Engine {
   }
 
   #onFlushed(info: { bytes: number; durationMs: number; waiterCount: number }): void {
-    this.writeWatermark();
-    const nowMs = this.foundation.platform.clock.monotonicMs();
-    if (nowMs - this.#watermarkSyncedMs >= 1000) {
-      this.#watermarkSyncedMs = nowMs;
-      // It may lag; a failing one only makes the next recovery rewrite more.
-      this.#watermark.sync().catch(() => undefined);
-    }
+    this.sideKeeper.flushed();
     this.listening.tell('onFlushed', info);
   }
 
@@ -327,40 +179,6 @@ export class Engine {
 
   #changed(): void {
     for (const callback of [...this.#changeCallbacks]) callback();
-  }
-
-  async #writeState(state: DerivedState): Promise<void> {
-    const { platform, paths, registry } = this.foundation;
-    const checkpoint = encodeCheckpoint({
-      logTime: this.log.lastStoredAt,
-      queuesTime: this.log.lastStoredAt,
-      indexTime: this.log.lastStoredAt,
-      masterFlushedOffset: 0,
-      confirmedOffset: state.safeOffset,
-    });
-    await this.writeTopics();
-    await this.syncWatermark();
-    const checkpointHex = checkpoint.toString('hex', 0, CHECKPOINT_USED_BYTES);
-    this.#stateSequence += 1;
-    const bytes = encodeState({
-      storeId: this.#manifest.storeId,
-      safeOffset: state.safeOffset,
-      clean: state.clean,
-      lastStoredAt: this.log.lastStoredAt,
-      queues: state.bounds.map((queue) => ({
-        topic: registry.topicOf(queue.slot),
-        queueId: registry.queueIdOf(queue.slot),
-        min: queue.min,
-        max: queue.max,
-      })),
-      index: state.index,
-      checkpointHex,
-      previousCheckpointHex: this.#checkpointHex,
-      sequence: this.#stateSequence,
-    });
-    await replaceFile(platform, paths, paths.state, bytes);
-    await writeInPlace(platform, paths.checkpoint, checkpoint);
-    this.#checkpointHex = checkpointHex;
   }
 
   async #rebuildQueue(slot: number): Promise<void> {
@@ -424,7 +242,7 @@ export class Engine {
       clock: platform.clock,
       visible: () => this.log.visible,
       flushed: () => this.log.flushed,
-      isOurs: (offset) => isInSpans(this.#manifest.spans, offset),
+      isOurs: (offset) => isInSpans(this.sideKeeper.manifest.spans, offset),
       assertReadable: () => this.assertOpen(),
       failure: () => this.log.failure,
       onChange: (callback) => {
@@ -469,17 +287,4 @@ export class Engine {
 
 export function closedError(directory: string): StoreError {
   return new StoreError('STORE_CLOSED', `the store in ${directory} is closed`);
-}
-
-async function writeInPlace(platform: Platform, path: string, bytes: Buffer): Promise<void> {
-  const { fs } = platform;
-  const isThere = fs.exists(path);
-  const file = fs.open(path, isThere ? 'read-write' : 'create');
-  try {
-    await file.write([bytes], 0);
-    await file.sync('all');
-  } finally {
-    await file.close();
-  }
-  if (!isThere) await fs.syncDirectory(path.slice(0, path.lastIndexOf('/')));
 }

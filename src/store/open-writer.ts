@@ -7,7 +7,8 @@ import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
 import type { RecoveryReport } from './contract.js';
-import { buildFoundation, Engine, type Foundation } from './engine.js';
+import { Engine } from './engine.js';
+import { buildFoundation, type Foundation } from './foundation.js';
 import { Listening } from './listening.js';
 import { DEFAULT_KEPT, type ResolvedOptions } from './options.js';
 
@@ -64,13 +65,13 @@ async function start(foundation: Foundation, found: Examination, startMs: number
   const watermark = WatermarkFile.open(platform.fs, paths.watermark, found.watermark?.sequence ?? 0);
   const engine = new Engine(foundation, recovered, report, listening, found, watermark, lock);
   try {
-    await engine.writeManifest(undefined);
-    await engine.writeFirstWatermark(recovered);
+    await engine.sideKeeper.writeManifest(undefined);
+    await engine.sideKeeper.writeFirstWatermark(recovered);
     await platform.fs.syncDirectory(paths.own);
     if (!recovered.clean || found.state === undefined) await engine.safePoint.take(false);
     await engine.diskGuard.look(0);
   } catch (error) {
-    await engine.closeWatermark();
+    await engine.sideKeeper.closeWatermark();
     throw error;
   }
   listening.recovered(report);

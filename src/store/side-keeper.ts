@@ -1,0 +1,177 @@
+import { asBuffer } from '../base/bytes.js';
+import { xxh64Hex } from '../base/xxh64.js';
+import type { CommitLog } from '../commit-log/commit-log.js';
+import type { DerivedState } from '../dispatch/derived-state.js';
+import { encodeCheckpoint } from '../format/checkpoint.js';
+import type { Platform } from '../platform/platform.js';
+import type { Examination } from '../recovery/examine.js';
+import { continueSpans, encodeManifest, type Manifest } from '../recovery/manifest.js';
+import { recordHash, type Recovered } from '../recovery/recover.js';
+import { replaceFile } from '../recovery/side-files.js';
+import { encodeState } from '../recovery/state.js';
+import type { WatermarkFile } from '../recovery/watermark-file.js';
+import type { Foundation } from './foundation.js';
+import { TopicConfig } from './topic-config.js';
+
+const HASHED_BYTES_MAX = 64 * 1024;
+const CHECKPOINT_USED_BYTES = 40;
+const WATERMARK_SYNC_MS = 1000;
+
+/**
+ * Keeps the side files of an open store: manifest, watermark, state, `checkpoint`, `config/topics.json`.
+ *
+ * Invariant: none of them ever says more than what has been synced before it was written.
+ */
+export class SideKeeper {
+  readonly #foundation: Foundation;
+  readonly #log: CommitLog;
+  readonly #watermark: WatermarkFile;
+  readonly #runId: string;
+  readonly #topicConfig: TopicConfig;
+  readonly #hash = Buffer.alloc(HASHED_BYTES_MAX);
+  #manifest: Manifest;
+  #stateSequence: number;
+  /** What `checkpoint` holds now. */
+  #checkpointHex: string;
+  #watermarkSyncedMs = 0;
+
+  constructor(foundation: Foundation, log: CommitLog, manifest: Manifest, found: Examination, watermark: WatermarkFile) {
+    this.#foundation = foundation;
+    this.#log = log;
+    this.#manifest = manifest;
+    this.#watermark = watermark;
+    this.#runId = asBuffer(foundation.platform.randomBytes(16)).toString('hex');
+    this.#topicConfig = new TopicConfig(foundation.platform, foundation.paths);
+    this.#stateSequence = found.state?.sequence ?? 0;
+    this.#checkpointHex = found.checkpoint?.toString('hex') ?? '';
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest;
+  }
+
+  /** After a sync of the log: a slot at once, the file's own sync in the background. */
+  flushed(): void {
+    this.writeWatermark();
+    const nowMs = this.#foundation.platform.clock.monotonicMs();
+    if (nowMs - this.#watermarkSyncedMs < WATERMARK_SYNC_MS) return;
+    this.#watermarkSyncedMs = nowMs;
+    // It may lag; a failing one only makes the next recovery rewrite more.
+    this.#watermark.sync().catch(() => undefined);
+  }
+
+  /** The last record known to be synced goes into the watermark's next slot. */
+  writeWatermark(): void {
+    const { segments } = this.#foundation;
+    const last = this.#log.lastSyncedRecord;
+    if (last === undefined) return;
+    const bytes = this.#hash.subarray(0, Math.min(last.end - last.start, HASHED_BYTES_MAX));
+    if (segments.readSync(bytes, last.start) !== bytes.length) return;
+    this.#watermark.write({
+      storeId: this.#manifest.storeId,
+      runId: this.#runId,
+      flushedOffset: last.end,
+      writtenOffset: this.#log.written,
+      lastRecordStart: last.start,
+      lastRecordHash: xxh64Hex(bytes),
+      lastStoredAt: this.#log.lastStoredAt,
+      flush: this.#foundation.options.flush,
+    });
+  }
+
+  /** The first slot of this run, durable before anything is served. */
+  async writeFirstWatermark(recovered: Recovered): Promise<void> {
+    const { segments, options } = this.#foundation;
+    const last = recovered.lastRecord;
+    const hash = last === undefined ? undefined : await recordHash(segments, last.start, last.end);
+    if (hash === undefined && recovered.end !== 0 && recovered.end !== segments.minOffset) return;
+    this.#watermark.write({
+      storeId: this.#manifest.storeId,
+      runId: this.#runId,
+      flushedOffset: last?.end ?? recovered.end,
+      writtenOffset: recovered.end,
+      lastRecordStart: last?.start ?? -1,
+      lastRecordHash: hash ?? '',
+      lastStoredAt: recovered.lastStoredAt,
+      flush: options.flush,
+    });
+    await this.#watermark.sync();
+  }
+
+  async syncWatermark(): Promise<void> {
+    await this.#watermark.sync();
+  }
+
+  async closeWatermark(): Promise<void> {
+    await this.#watermark.close();
+  }
+
+  /** At close: the span of our records that has been growing ends where the log ends. */
+  async writeManifest(end: number | undefined): Promise<void> {
+    const { platform, paths, options } = this.#foundation;
+    if (end !== undefined) this.#manifest = { ...this.#manifest, spans: continueSpans(this.#manifest.spans, end, false) };
+    else if (this.#manifest.spans.length === 0 && options.recordChecksum) {
+      this.#manifest = { ...this.#manifest, spans: continueSpans([], this.#log.assigned, true) };
+    }
+    await replaceFile(platform, paths, paths.manifest, encodeManifest(this.#manifest));
+  }
+
+  /** `config/topics.json` as of now. */
+  async writeTopics(): Promise<void> {
+    const { registry, queues } = this.#foundation;
+    const counts = new Map<string, number>();
+    for (let slot = 0; slot < registry.count; slot += 1) {
+      if (queues.bounds(slot).max === 0) continue;
+      const topic = registry.topicOf(slot);
+      counts.set(topic, Math.max(counts.get(topic) ?? 0, registry.queueIdOf(slot) + 1));
+    }
+    await this.#topicConfig.update(counts);
+  }
+
+  async writeState(state: DerivedState): Promise<void> {
+    const { platform, paths, registry } = this.#foundation;
+    const checkpoint = encodeCheckpoint({
+      logTime: this.#log.lastStoredAt,
+      queuesTime: this.#log.lastStoredAt,
+      indexTime: this.#log.lastStoredAt,
+      masterFlushedOffset: 0,
+      confirmedOffset: state.safeOffset,
+    });
+    await this.writeTopics();
+    await this.syncWatermark();
+    const checkpointHex = checkpoint.toString('hex', 0, CHECKPOINT_USED_BYTES);
+    this.#stateSequence += 1;
+    const bytes = encodeState({
+      storeId: this.#manifest.storeId,
+      safeOffset: state.safeOffset,
+      clean: state.clean,
+      lastStoredAt: this.#log.lastStoredAt,
+      queues: state.bounds.map((queue) => ({
+        topic: registry.topicOf(queue.slot),
+        queueId: registry.queueIdOf(queue.slot),
+        min: queue.min,
+        max: queue.max,
+      })),
+      index: state.index,
+      checkpointHex,
+      previousCheckpointHex: this.#checkpointHex,
+      sequence: this.#stateSequence,
+    });
+    await replaceFile(platform, paths, paths.state, bytes);
+    await writeInPlace(platform, paths.checkpoint, checkpoint);
+    this.#checkpointHex = checkpointHex;
+  }
+}
+
+async function writeInPlace(platform: Platform, path: string, bytes: Buffer): Promise<void> {
+  const { fs } = platform;
+  const isThere = fs.exists(path);
+  const file = fs.open(path, isThere ? 'read-write' : 'create');
+  try {
+    await file.write([bytes], 0);
+    await file.sync('all');
+  } finally {
+    await file.close();
+  }
+  if (!isThere) await fs.syncDirectory(path.slice(0, path.lastIndexOf('/')));
+}
