@@ -217,17 +217,24 @@ export class ConsumeQueues implements FactsTarget {
 
   /**
    * The log now starts at `minPhysicalOffset`: moves `min` of every queue to its first entry at or above that, and removes files
-   * wholly below it, never the last one. Returns the number of files removed. A queue that turns out to be damaged is marked and left.
+   * wholly below it, never the last one. Returns the number of files removed. A queue that turns out to be damaged is marked and left;
+   * where a file cannot be removed or read otherwise, the other queues are done first, then it rejects.
    */
   async trim(minPhysicalOffset: number, signal?: AbortSignal): Promise<number> {
     this.#trimmedTo = Math.max(this.#trimmedTo, minPhysicalOffset);
     let removedCount = 0;
+    let failure: unknown;
     for (let slot = 0; slot < this.#table.states.length; slot += 1) {
       const queue = this.#table.states[slot];
       if (queue === undefined || queue.min === queue.max || queue.minPhysicalOffset >= minPhysicalOffset) continue;
       signal?.throwIfAborted();
-      removedCount += await this.#exclusive.run(() => this.#trimmer.trim(queue, minPhysicalOffset));
+      try {
+        removedCount += await this.#exclusive.run(() => this.#trimmer.trim(queue, minPhysicalOffset));
+      } catch (error) {
+        failure ??= error;
+      }
     }
+    if (failure !== undefined) throw ioError('removing expired queue entries', failure);
     return removedCount;
   }
 

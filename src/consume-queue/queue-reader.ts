@@ -69,7 +69,10 @@ export class QueueReader {
     try {
       readBytes = this.#openFiles.use(path, 'read').readSync(into, at);
     } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') throw corrupt(path, at, 'the file is missing');
+      const code = systemErrorCode(error);
+      if (code === 'ENOENT') throw corrupt(path, at, 'the file is missing');
+      // What cannot be read here can be made anew elsewhere.
+      if (code === 'EIO') throw corrupt(path, at, 'the file cannot be read');
       throw error;
     }
     if (readBytes < into.length) throw corrupt(path, at + readBytes, 'the file is too short');

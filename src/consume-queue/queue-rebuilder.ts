@@ -111,7 +111,11 @@ export class QueueRebuilder {
     queue.minPhysicalOffset = queue.min === rebuilt.first ? rebuilt.firstPhysicalOffset : -1;
     if (missing) {
       const path = this.#files.pathOf(queue.slot, this.#files.indexOf(rebuilt.end));
-      throw corrupt(path, this.#files.positionOf(rebuilt.end), `the log ends the queue at ${rebuilt.end}, known are ${queue.written} entries`);
+      throw corrupt(
+        path,
+        this.#files.positionOf(rebuilt.end),
+        `the log ends the queue at ${rebuilt.end}, known are ${queue.written} entries`,
+      );
     }
   }
 }

@@ -101,6 +101,8 @@ export class QueueTrimmer {
 
   /** Entries at or above `max` are cut, on the disk and durably. */
   async cut(queue: QueueState, max: number): Promise<void> {
+    // It holds a copy of entries that are to go.
+    await queue.creation;
     this.#table.dropFrom(queue, max);
     queue.max = Math.min(queue.max, max);
     queue.written = Math.min(queue.written, max);

@@ -12,8 +12,8 @@ import type { UnsyncedQueues } from './unsynced-queues.js';
 import { WaitingLine } from './waiting-line.js';
 
 const pieceBytesMax = 3276 * queueEntryBytes;
-/** A call costs about as much as this many bytes, and more if the file has to be opened. */
-const callCostBytes = 1024;
+/** A call costs about as much as this many bytes; more if the file has to be opened, which with many queues it mostly has. */
+const callCostBytes = 4096;
 /** When the disk is full, most of the other writes would fail as well. */
 const failureCountMax = 8;
 const creationCountMax = 4;

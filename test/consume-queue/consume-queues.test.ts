@@ -55,7 +55,8 @@ describe('consume queues', () => {
     ]);
     const prefill = '00000000000000007fffffff0000000000000000';
     const first = files[0]?.bytes ?? Buffer.alloc(0);
-    for (let at = 0; at < 299_999 * 20; at += 20) if (first.toString('hex', at, at + 20) !== prefill) throw new Error(`no pre-fill at ${at}`);
+    for (let at = 0; at < 299_999 * 20; at += 20)
+      if (first.toString('hex', at, at + 20) !== prefill) throw new Error(`no pre-fill at ${at}`);
     expect(first.toString('hex', 299_999 * 20)).toBe('000000000000100000000064ffffffffffffd000');
     expect(files[1]?.bytes.toString('hex', 0, 40)).toBe(`000000010000000100000064fffffffcfffffffd${'00'.repeat(20)}`);
   });
@@ -146,9 +147,15 @@ describe('consume queues', () => {
   it('writes take turns and keep to their bound', async () => {
     const { queues, registry } = openQueues(memoryPlatform(), 1000);
     const slots = Array.from({ length: 10 }, (_, i) => registry.slotOf('orders', i));
-    accept(queues, slots.flatMap((slot) => rowsOf(slot, 0, 1)));
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 0, 1)),
+    );
     await queues.sync();
-    accept(queues, slots.flatMap((slot) => rowsOf(slot, 1, 100)));
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 1, 100)),
+    );
     const before = queues.pendingBytes;
     queues.writePending(3000);
     expect(before - queues.pendingBytes).toBeGreaterThan(0);
@@ -212,7 +219,9 @@ describe('consume queues', () => {
 
   it('a failed sync marks the queue for rebuilding and fails the safe point', async () => {
     let broken = true;
-    const platform = withFaults(memoryPlatform(), ({ op, path }) => (broken && op === 'sync' && path.includes('/orders/') ? systemError('EIO') : undefined));
+    const platform = withFaults(memoryPlatform(), ({ op, path }) =>
+      broken && op === 'sync' && path.includes('/orders/') ? systemError('EIO') : undefined,
+    );
     const { queues, registry } = openQueues(platform, 100);
     const slot = registry.slotOf('orders', 0);
     accept(queues, rowsOf(slot, 0, 3));
@@ -227,9 +236,15 @@ describe('consume queues', () => {
     const { fs, count } = countingFiles(memoryPlatform());
     const { queues, registry, openFiles } = openQueues({ ...memoryPlatform(), fs }, 1000, 8);
     const slots = Array.from({ length: 10_000 }, (_, i) => registry.slotOf(`t${i % 100}`, Math.floor(i / 100)));
-    accept(queues, slots.flatMap((slot) => rowsOf(slot, 0, 2)));
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 0, 2)),
+    );
     await queues.sync();
-    accept(queues, slots.flatMap((slot) => rowsOf(slot, 2, 2)));
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 2, 2)),
+    );
     await queues.sync();
     for (const slot of slots) expect(physicalOffsets(queues, slot, 0, 4)).toEqual([0, 100, 200, 300]);
     expect(openFiles.count).toBe(8);

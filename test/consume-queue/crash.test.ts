@@ -2,7 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { isAllZero } from '../../src/base/bytes.js';
 import { isPrefill, queueEntryBytes } from '../../src/format/queue-entry.js';
 import { type MemoryPlatform, withFaults } from '../../src/testing/index.js';
-import { accept, directory, filesOf, type Harness, openQueues, physicalOffsets, preparedPlatform, type Row, rowsOf, systemError, tagsCodeOf } from './queue-harness.js';
+import {
+  accept,
+  directory,
+  filesOf,
+  type Harness,
+  openQueues,
+  physicalOffsets,
+  preparedPlatform,
+  type Row,
+  rowsOf,
+  systemError,
+  tagsCodeOf,
+} from './queue-harness.js';
 
 /**
  * The power fails, or the process is killed, at every single call of a history. The log (here: an array) survives up to some
@@ -89,7 +101,8 @@ async function recover(platform: Harness['platform'], state: State, end: number)
   await queues.trim(state.minPhysicalOffset);
   for (const slot of [...queues.damagedSlots]) {
     await queues.rebuild(slot, async (put) => {
-      for (const row of live(slot, log.slice(0, end), state.minPhysicalOffset)) put(row.queueOffset, row.physicalOffset, 100, tagsCodeOf(row.physicalOffset));
+      for (const row of live(slot, log.slice(0, end), state.minPhysicalOffset))
+        put(row.queueOffset, row.physicalOffset, 100, tagsCodeOf(row.physicalOffset));
     });
   }
   await queues.sync();

@@ -19,8 +19,14 @@ type Step =
   | { readonly kind: 'rebuild'; readonly queue: number }
   | { readonly kind: 'reopen' };
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('accept' as const), queues: fc.array(fc.nat(queueCount - 1), { minLength: 1, maxLength: 12 }) }) },
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('accept' as const),
+      queues: fc.array(fc.nat(queueCount - 1), { minLength: 1, maxLength: 12 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('replay' as const), count: fc.nat(20) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('write' as const), bytes: fc.nat(4000) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('sync' as const) }) },
@@ -84,9 +90,15 @@ async function run(step: Step, harness: Harness, model: Model, touched: Set<numb
   const { queues } = harness;
   if (step.kind === 'accept') {
     for (const slot of step.queues) touched.add(slot);
-    accept(queues, step.queues.map((slot) => model.append(slot)));
+    accept(
+      queues,
+      step.queues.map((slot) => model.append(slot)),
+    );
   } else if (step.kind === 'replay') {
-    accept(queues, model.log.slice(-step.count).filter((row) => row.physicalOffset >= model.minPhysicalOffset));
+    accept(
+      queues,
+      model.log.slice(-step.count).filter((row) => row.physicalOffset >= model.minPhysicalOffset),
+    );
   } else if (step.kind === 'write') {
     queues.writePending(step.bytes);
   } else if (step.kind === 'sync') {
@@ -120,13 +132,13 @@ it('random histories read like plain arrays', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof(fc.constant(0), fc.nat(9), fc.constant(1_000_000_001)), { minLength: queueCount, maxLength: queueCount }),
-      fc.array(step, { maxLength: 25 }),
+      fc.array(steps, { maxLength: 25 }),
       fc.nat(),
-      async (starts, steps, seed) => {
+      async (starts, history, seed) => {
         const model = new Model(starts);
         let harness = open(await preparedPlatform(seed));
         const touched = new Set<number>();
-        for (const one of steps) {
+        for (const one of history) {
           harness = await run(one, harness, model, touched);
           check(harness, model, touched);
         }

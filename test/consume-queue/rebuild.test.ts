@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { deferred } from '../../src/base/deferred.js';
 import type { PutEntry } from '../../src/consume-queue/queue-rebuilder.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { accept, directory, filesOf, openQueues, physicalOffsets, preparedPlatform, rebuildDirectory, rowsOf, systemError, tagsCodeOf } from './queue-harness.js';
+import {
+  accept,
+  directory,
+  filesOf,
+  openQueues,
+  physicalOffsets,
+  preparedPlatform,
+  rebuildDirectory,
+  rowsOf,
+  systemError,
+  tagsCodeOf,
+} from './queue-harness.js';
 
 function fillWith(from: number, to: number): (put: PutEntry) => Promise<void> {
   return async (put) => {

@@ -43,14 +43,20 @@ describe('a safe point', () => {
     await queues.sync();
     expect(overlaps).toEqual([]);
     const syncs = trace.filter((call) => call.startsWith('sync '));
-    expect(new Set(syncs)).toEqual(new Set(['a/0/00000000000000000000', 'a/0/00000000000000000080', 'b/5/00000000000000000000'].map((path) => `sync ${directory}/${path}`)));
+    expect(new Set(syncs)).toEqual(
+      new Set(
+        ['a/0/00000000000000000000', 'a/0/00000000000000000080', 'b/5/00000000000000000000'].map((path) => `sync ${directory}/${path}`),
+      ),
+    );
     for (const call of syncs) {
       const path = call.slice('sync '.length);
       expect(trace.lastIndexOf(call)).toBeGreaterThan(trace.indexOf(`rename ${path}`));
       expect(trace.indexOf(`syncDirectory ${dirname(path)}`)).toBeGreaterThan(trace.lastIndexOf(call));
     }
     expect(trace.filter((call) => call.startsWith('syncDirectory'))).toEqual(
-      [`${directory}/a/0`, `${directory}/b/5`, `${directory}/a`, `${directory}/b`, directory, '/store'].map((path) => `syncDirectory ${path}`),
+      [`${directory}/a/0`, `${directory}/b/5`, `${directory}/a`, `${directory}/b`, directory, '/store'].map(
+        (path) => `syncDirectory ${path}`,
+      ),
     );
   });
 
@@ -119,7 +125,8 @@ describe('a safe point', () => {
   it('what an earlier process left in the rebuild folder is removed, foreign files are not', async () => {
     const memory = memoryPlatform();
     await memory.fs.makeDirectory(`${rebuildDirectory}/queue-3`);
-    for (const name of ['new-7', 'queue-3/00000000000000000000', 'note']) await memory.fs.open(`${rebuildDirectory}/${name}`, 'create').close();
+    for (const name of ['new-7', 'queue-3/00000000000000000000', 'note'])
+      await memory.fs.open(`${rebuildDirectory}/${name}`, 'create').close();
     const { queues, registry } = openQueues(memory, 4);
     accept(queues, rowsOf(registry.slotOf('a', 0), 0, 1));
     await queues.sync();

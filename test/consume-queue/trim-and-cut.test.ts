@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { memoryPlatform } from '../../src/testing/index.js';
-import { accept, bytesOf, directory, filesOf, openQueues, physicalOffsets, preparedPlatform, rowsOf } from './queue-harness.js';
+import { memoryPlatform, withFaults } from '../../src/testing/index.js';
+import {
+  accept,
+  bytesOf,
+  directory,
+  filesOf,
+  openQueues,
+  physicalOffsets,
+  preparedPlatform,
+  rowsOf,
+  systemError,
+} from './queue-harness.js';
 
 describe('trimming', () => {
   it('min is the first entry whose record is left, to the byte, at every place of a file', async () => {
@@ -87,6 +97,28 @@ describe('trimming', () => {
       expect([...queues.damagedSlots]).toEqual([slot]);
       expect(queues.bounds(slot)).toEqual({ min: 0, max: 12 });
     }
+  });
+
+  it('one queue that cannot be read otherwise does not keep the others from being trimmed', async () => {
+    let code: string | undefined;
+    const platform = withFaults(memoryPlatform(), ({ op, path }) =>
+      code !== undefined && op.startsWith('read') && path.includes('/a/0/') ? systemError(code) : undefined,
+    );
+    const { queues, registry } = openQueues(platform, 4);
+    const bad = registry.slotOf('a', 0);
+    const good = registry.slotOf('a', 1);
+    accept(queues, [...rowsOf(bad, 0, 4, 0), ...rowsOf(good, 0, 4, 0)]);
+    await queues.sync();
+    code = 'EMFILE';
+    await expect(queues.trim(200)).rejects.toMatchObject({ code: 'IO' });
+    expect([queues.bounds(bad).min, queues.bounds(good).min]).toEqual([0, 2]);
+    expect(queues.damagedSlots.size).toBe(0);
+    code = undefined;
+    await queues.trim(200);
+    expect(queues.bounds(bad).min).toBe(2);
+    // A sector that cannot be read is damage: the queue is made anew elsewhere.
+    code = 'EIO';
+    expect(() => queues.readEntries(bad, 3, Buffer.alloc(20), 1)).toThrow(expect.objectContaining({ code: 'CORRUPT' }));
   });
 
   it('stops when it is told to', async () => {
@@ -196,7 +228,11 @@ describe('what files say by themselves', () => {
     accept(queues, rowsOf(registry.slotOf('a', 0), 0, 900));
     await queues.sync();
     const file = platform.fs.open(`${directory}/a/0/00000000000000000000`, 'read-write');
-    for (const [from, count] of [[100, 50], [300, 500]] as const) file.writeSync([Buffer.alloc(count * 20)], from * 20);
+    for (const [from, count] of [
+      [100, 50],
+      [300, 500],
+    ] as const)
+      file.writeSync([Buffer.alloc(count * 20)], from * 20);
     await file.close();
     expect(queues.scanFiles('a', 0)).toEqual({ min: 0, max: 900 });
   });
