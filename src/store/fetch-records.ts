@@ -23,7 +23,7 @@ export interface Fetched {
   readonly messages: readonly Message[];
   /** One past the last message looked at. */
   readonly next: number;
-  /** Other than `none` only if there are no messages: those come first, and the next fetch meets the same again. */
+  /** Other than `none` only if `next` has not moved: what came before is handed out first, and the next fetch meets the same again. */
   readonly stop: FetchStop;
   readonly error: StoreError | undefined;
 }
@@ -78,20 +78,20 @@ export class QueueFetcher {
    */
   async fetch(from: number, to: number, countMax: number, bytesMax: number, whole: boolean): Promise<Fetched> {
     const first = await this.#look(from, to, countMax, bytesMax, whole);
-    if (this.#fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(first);
+    if (this.#fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
     // Once more also if it could not be mended: somebody else may have done it since the entries were read.
     await this.#view.mendQueue(this.#slot);
     this.#view.assertReadable();
     const { min } = this.#view.queues.bounds(this.#slot);
     if (from < min) return { messages: [], next: from, stop: 'expired', error: undefined };
-    return this.#result(await this.#look(from, to, countMax, bytesMax, whole));
+    return this.#result(from, await this.#look(from, to, countMax, bytesMax, whole));
   }
 
-  #result(next: number): Fetched {
+  #result(from: number, next: number): Fetched {
     const messages = this.#messages;
     this.#messages = [];
     const fault = this.#fault;
-    if (messages.length > 0) return { messages, next, stop: 'none', error: undefined };
+    if (messages.length > 0 || next > from) return { messages, next, stop: 'none', error: undefined };
     if (fault === undefined) return { messages, next, stop: this.#isFull ? 'full' : 'none', error: undefined };
     const stop = fault.kind === 'expired' || fault.kind === 'until' ? fault.kind : 'damaged';
     return { messages, next, stop, error: fault.error };
@@ -151,6 +151,7 @@ export class QueueFetcher {
     let bytes = this.#bytes;
     let segmentEnd = 0;
     let i = start;
+    this.#isFull = false;
     this.#spanStart = this.#spanEnd = 0;
     for (; i < this.#entryCount; i += 1) {
       const at = i * queueEntryBytes;
@@ -205,12 +206,18 @@ export class QueueFetcher {
       }
       return this.#takeMessages(from, first, buffer);
     } catch (error) {
-      if (!StoreError.is(error, 'CORRUPT')) throw error;
-      this.#fault = { kind: 'log', error };
-      return first;
+      if (this.#spanEntryEnd === first + 1) {
+        if (!StoreError.is(error, 'CORRUPT')) throw error;
+        this.#fault = { kind: 'log', error };
+        return first;
+      }
     } finally {
       giveBuffer(buffer);
     }
+    // What cannot be read may be further on in the span: by itself, the first record is as good as if it stood alone.
+    this.#spanEntryEnd = first + 1;
+    this.#spanEnd = this.#spanStart + entryRecordBytes(this.#entries, first * queueEntryBytes);
+    return await this.#readSpan(from, first);
   }
 
   #takeMessages(from: number, first: number, buffer: Buffer): number {
@@ -227,11 +234,11 @@ export class QueueFetcher {
         this.#fault = { kind: 'until', error: undefined };
         return i;
       }
-      this.#bytes += record.recordBytes;
       if (record.isTombstone) continue;
       const message = decodeMessage(record, buffer, record.physicalOffset + record.recordBytes <= flushed);
-      if (tags === undefined || tags.passes(message.tag)) this.#messages.push(message);
-      else this.#bytes -= record.recordBytes;
+      if (tags !== undefined && !tags.passes(message.tag)) continue;
+      this.#messages.push(message);
+      this.#bytes += record.recordBytes;
     }
     return this.#spanEntryEnd;
   }

@@ -24,28 +24,27 @@ export class Sleeper {
     this.#wake?.();
   }
 
-  /** Subscribes before it returns, so that nothing is missed if the caller has looked in the same turn. Keeps the process alive. */
-  async sleep(ms: number): Promise<void> {
+  /** Has subscribed when it returns, so that nothing is missed if the caller has looked in the same turn. Keeps the process alive. */
+  sleep(ms: number): Promise<void> {
     const view = this.#view;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      const cancelTimer = view.clock.schedule(Math.min(ms, napMsMax), resolve, true);
-      const leaveQueue = this.#slot === undefined ? undefined : view.queues.waiters.add(this.#slot, resolve);
-      const leaveLog = view.onChange(() => {
-        if (this.#slot === undefined || view.closing.aborted || view.failure() !== undefined) resolve();
-      });
-      this.#signal?.addEventListener('abort', resolve as () => void, { once: true });
-      this.#leave = () => {
+    const slot = this.#slot;
+    const signal = this.#signal;
+    return new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#wake = undefined;
         cancelTimer();
         leaveQueue?.();
         leaveLog();
-        this.#signal?.removeEventListener('abort', resolve as () => void);
+        signal?.removeEventListener('abort', wake);
+        resolve();
       };
+      this.#wake = wake;
+      const cancelTimer = view.clock.schedule(Math.min(ms, napMsMax), wake, true);
+      const leaveQueue = slot === undefined ? undefined : view.queues.waiters.add(slot, wake);
+      const leaveLog = view.onChange(() => {
+        if (slot === undefined || view.closing.aborted || view.failure() !== undefined) wake();
+      });
+      signal?.addEventListener('abort', wake, { once: true });
     });
-    this.#wake = undefined;
-    this.#leave?.();
-    this.#leave = undefined;
   }
-
-  #leave: (() => void) | undefined;
 }

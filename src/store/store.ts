@@ -30,6 +30,7 @@ import { whole } from './options.js';
 import { bounds, read, topics } from './read.js';
 import { tailQueue } from './tail.js';
 import { tailLog } from './tail-all.js';
+import { type VerifyOptions, verifyStore } from './verify.js';
 
 /** The store that writes. Each method stands in a file of its own name beside this one. */
 export class WritingStore implements Store {
@@ -130,8 +131,8 @@ export class WritingStore implements Store {
     return await Promise.reject(ioError('snapshot', new Error('not built yet')));
   }
 
-  async verify(_options?: Abortable): Promise<VerifyReport> {
-    return await Promise.reject(ioError('verify', new Error('not built yet')));
+  async verify(options?: VerifyOptions): Promise<VerifyReport> {
+    return await verifyStore(this.#engine.view, options);
   }
 
   stats(): StoreStats {

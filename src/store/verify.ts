@@ -1,0 +1,170 @@
+import { StoreError, systemErrorCode } from '../base/errors.js';
+import { LogScanner } from '../commit-log/log-scanner.js';
+import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, QUEUE_ENTRY_BYTES } from '../format/queue-entry.js';
+import type { RecordView } from '../format/record-view.js';
+import type { VerifyReport } from './contract.js';
+import { refuseUnknown } from './options.js';
+import type { ReadView } from './read-view.js';
+
+const FAULT_COUNT_MAX = 1000;
+const ENTRIES_AHEAD = 256;
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: { readonly bytes: number; readonly totalBytes: number }) => void) | undefined;
+}
+
+/** What is left to see of a queue, as its bounds were when verifying began. */
+interface QueueCheck {
+  readonly max: number;
+  /** The queue offset that the next record of it must have. */
+  next: number;
+  /** Entries [start, start + count) of the queue, read ahead. */
+  readonly entries: Buffer;
+  start: number;
+  count: number;
+}
+
+/**
+ * Reads the whole log and holds it against itself (structure, place, checksums, dense numbers in each queue) and against every queue
+ * entry and, record by record, the key index. Changes nothing. What is appended meanwhile is not looked at.
+ */
+export async function verifyStore(view: ReadView, options: VerifyOptions = {}): Promise<VerifyReport> {
+  view.assertReadable();
+  if (typeof options !== 'object' || options === null) throw new TypeError('verify options must be an object');
+  refuseUnknown(options, ['signal', 'onProgress'], 'verify option');
+  options.signal?.throwIfAborted();
+  return await new Verification(view, options).run();
+}
+
+class Verification {
+  readonly #view: ReadView;
+  readonly #options: VerifyOptions;
+  readonly #start: number;
+  readonly #limit: number;
+  readonly #queues = new Map<number, QueueCheck>();
+  readonly #faults: { where: string; offset: number; what: string }[] = [];
+  #faultCount = 0;
+  #recordCount = 0;
+
+  constructor(view: ReadView, options: VerifyOptions) {
+    this.#view = view;
+    this.#options = options;
+    this.#start = view.segments.minOffset;
+    this.#limit = view.visible();
+    for (let slot = 0; slot < view.registry.count; slot += 1) {
+      const { min, max } = view.queues.bounds(slot);
+      this.#queues.set(slot, { max, next: min, entries: Buffer.alloc(ENTRIES_AHEAD * QUEUE_ENTRY_BYTES), start: 0, count: 0 });
+    }
+  }
+
+  async run(): Promise<VerifyReport> {
+    const { segments } = this.#view;
+    for (let from = this.#start; from < this.#limit; ) {
+      const stopped = await new LogScanner(segments).scan(
+        {
+          from,
+          limit: this.#limit,
+          verify: true,
+          isOurs: (offset) => this.#view.isOurs(offset),
+          signal: this.#options.signal,
+          onProgress: (offset) => {
+            this.#view.assertReadable();
+            this.#options.onProgress?.({ bytes: offset - this.#start, totalBytes: this.#limit - this.#start });
+          },
+        },
+        (record, offset) => this.#visit(record, offset),
+      );
+      if (stopped.reason === 'limit' || stopped.reason === 'end') break;
+      const base = segments.baseOf(stopped.offset);
+      // Deleted by retention meanwhile: nothing to find fault with.
+      if (stopped.offset < segments.minOffset) {
+        from = segments.minOffset;
+        this.#followTrim();
+        continue;
+      }
+      this.#fault(segments.pathOf(base), stopped.offset - base, stopped.what);
+      from = this.#nextKnown(stopped.offset, base + segments.segmentBytes);
+    }
+    for (const [slot, queue] of this.#queues) {
+      if (queue.next < queue.max) this.#fault(this.#queueName(slot), queue.next, `${queue.max - queue.next} entries without a record`);
+    }
+    this.#options.onProgress?.({ bytes: this.#limit - this.#start, totalBytes: this.#limit - this.#start });
+    return { ok: this.#faultCount === 0, recordCount: this.#recordCount, bytes: this.#limit - this.#start, faultCount: this.#faultCount, faults: this.#faults };
+  }
+
+  #visit(record: RecordView, offset: number): void {
+    this.#recordCount += 1;
+    if (!record.hasQueueOffset) return;
+    const slot = this.#view.registry.find(record.topic, record.queueId);
+    const queue = this.#queues.get(slot);
+    const { queueOffset } = record;
+    if (queue === undefined) return this.#fault(this.#logName(offset), offset, `a record of ${record.topic}/${record.queueId}, a queue that is not there`);
+    if (queueOffset < this.#view.queues.bounds(slot).min) return;
+    if (queueOffset !== queue.next) {
+      this.#fault(this.#queueName(slot), queue.next, `the log goes on with queue offset ${queueOffset} instead of ${queue.next}`);
+    }
+    queue.next = queueOffset + 1;
+    this.#checkEntry(slot, queue, record, offset);
+  }
+
+  #checkEntry(slot: number, queue: QueueCheck, record: RecordView, offset: number): void {
+    const { queueOffset } = record;
+    try {
+      if (queueOffset < queue.start || queueOffset >= queue.start + queue.count) {
+        queue.start = queueOffset;
+        queue.count = this.#view.queues.readEntries(slot, queueOffset, queue.entries, ENTRIES_AHEAD);
+      }
+    } catch (error) {
+      queue.count = 0;
+      if (!StoreError.is(error) && systemErrorCode(error) === undefined) throw error;
+      return this.#fault(this.#queueName(slot), queueOffset, error instanceof Error ? error.message : 'not readable');
+    }
+    if (queue.count === 0) return this.#fault(this.#queueName(slot), queueOffset, 'no entry');
+    const at = (queueOffset - queue.start) * QUEUE_ENTRY_BYTES;
+    const { entries } = queue;
+    const fits =
+      entryPhysicalOffset(entries, at) === offset &&
+      entryRecordBytes(entries, at) === record.recordBytes &&
+      entryTagsCode(entries, at) === record.tagsCode();
+    if (!fits) this.#fault(this.#queueName(slot), queueOffset, `the entry does not fit the record at ${offset}`);
+  }
+
+  /** Where the log can be read again after `offset`: at the next record that a queue entry names, or with the next segment. */
+  #nextKnown(offset: number, segmentEnd: number): number {
+    let next = segmentEnd;
+    for (const [slot, queue] of this.#queues) {
+      const entry = Buffer.alloc(QUEUE_ENTRY_BYTES);
+      for (let queueOffset = queue.next; queueOffset < queue.max; queueOffset += 1) {
+        let found: number;
+        try {
+          if (this.#view.queues.readEntries(slot, queueOffset, entry, 1) === 0) break;
+          found = entryPhysicalOffset(entry, 0);
+        } catch {
+          break;
+        }
+        if (found >= segmentEnd || found >= next) break;
+        if (found > offset) next = found;
+      }
+    }
+    return next;
+  }
+
+  #followTrim(): void {
+    for (const [slot, queue] of this.#queues) queue.next = Math.max(queue.next, this.#view.queues.bounds(slot).min);
+  }
+
+  #queueName(slot: number): string {
+    return `${this.#view.registry.topicOf(slot)}/${this.#view.registry.queueIdOf(slot)}`;
+  }
+
+  #logName(offset: number): string {
+    return this.#view.segments.pathOf(this.#view.segments.baseOf(offset));
+  }
+
+  #fault(where: string, offset: number, what: string): void {
+    this.#faultCount += 1;
+    if (this.#faults.length < FAULT_COUNT_MAX) this.#faults.push({ where, offset, what });
+  }
+}
+
