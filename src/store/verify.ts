@@ -1,13 +1,13 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
-import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, QUEUE_ENTRY_BYTES } from '../format/queue-entry.js';
+import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes } from '../format/queue-entry.js';
 import type { RecordView } from '../format/record-view.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import type { ReadView } from './read-view.js';
 
 const FAULT_COUNT_MAX = 1000;
-const ENTRIES_AHEAD = 256;
+const ENTRIES_AHEAD = 64;
 
 export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
@@ -54,7 +54,7 @@ class Verification {
     this.#limit = view.visible();
     for (let slot = 0; slot < view.registry.count; slot += 1) {
       const { min, max } = view.queues.bounds(slot);
-      this.#queues.set(slot, { max, next: min, entries: Buffer.alloc(ENTRIES_AHEAD * QUEUE_ENTRY_BYTES), start: 0, count: 0 });
+      this.#queues.set(slot, { max, next: min, entries: Buffer.alloc(ENTRIES_AHEAD * queueEntryBytes), start: 0, count: 0 });
     }
   }
 
@@ -121,7 +121,7 @@ class Verification {
       return this.#fault(this.#queueName(slot), queueOffset, error instanceof Error ? error.message : 'not readable');
     }
     if (queue.count === 0) return this.#fault(this.#queueName(slot), queueOffset, 'no entry');
-    const at = (queueOffset - queue.start) * QUEUE_ENTRY_BYTES;
+    const at = (queueOffset - queue.start) * queueEntryBytes;
     const { entries } = queue;
     const fits =
       entryPhysicalOffset(entries, at) === offset &&
@@ -134,7 +134,7 @@ class Verification {
   #nextKnown(offset: number, segmentEnd: number): number {
     let next = segmentEnd;
     for (const [slot, queue] of this.#queues) {
-      const entry = Buffer.alloc(QUEUE_ENTRY_BYTES);
+      const entry = Buffer.alloc(queueEntryBytes);
       for (let queueOffset = queue.next; queueOffset < queue.max; queueOffset += 1) {
         let found: number;
         try {
