@@ -1,6 +1,6 @@
 import { assert, defined } from '../base/assert.js';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
-import { indexEntryBytes, indexFileName, indexKeyHash, indexSeconds } from '../format/index-layout.js';
+import { indexFileName, indexKeyHash, indexSeconds } from '../format/index-layout.js';
 import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
@@ -10,9 +10,10 @@ import { cutIndex } from './cut-index.js';
 import { IndexFile } from './index-file.js';
 import type { IndexFileState } from './index-file.js';
 import { IndexStorage } from './index-storage.js';
+import { IndexWriter } from './index-writer.js';
 import { isIndexFileName, openIndexFiles } from './open-index-files.js';
 import { PendingEntries } from './pending-entries.js';
-import { isDiskFull, makeDurable } from './safe-point.js';
+import { isDiskFull } from './safe-point.js';
 import { setAside } from './set-aside.js';
 import { pageOf, SlotTable } from './slot-table.js';
 
@@ -35,9 +36,6 @@ export interface KeyIndexOptions {
 
 const entriesPerTurn = 256;
 const firstStepEntries = 8;
-const entryBytesPerTurn = 1024 * 1024;
-/** While slots are written, new entries stay in memory up to here: a slot's older entries are then found without reading the file. */
-const heldBytesMax = 32 * 1024 * 1024;
 
 /**
  * Finds records by key: for every key of a record one entry, in files of fixed size, each a hash table with chains (see the index layout).
@@ -53,20 +51,14 @@ export class KeyIndex implements FactsTarget {
   readonly #pending: PendingEntries = new PendingEntries();
   readonly #storage: IndexStorage;
   /** Oldest first. */
-  #files: IndexFile[] = [];
+  readonly #files: IndexFile[] = [];
+  readonly #writer: IndexWriter;
   /** The highest file name so far; names never go back, also when the local time does. */
   #lastName = '0';
   #lastPhysicalOffset = -1;
   /** How many of the last entries are of that record; undefined: to be counted in the files. */
   #lastRowKeyCount: number | undefined = 0;
   #damage: unknown;
-  /** A write failed for another reason than a full disk: nothing more is written until `reset`. */
-  #hasWritesEnded = false;
-  #hasWriteFailed = false;
-  #holdsEntries = false;
-  #hasNewNames = false;
-  /** Opening may have made the directory. */
-  #isParentSynced = false;
   #isClosed = false;
   /** The end of the last asynchronous call. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -74,20 +66,14 @@ export class KeyIndex implements FactsTarget {
   constructor(options: KeyIndexOptions) {
     assert(options.slotCount >= 1 && options.entryCount >= 2, 'an index file has slots and entries');
     this.#options = options;
-    this.#storage = new IndexStorage(
-      options.directory,
-      options.fs,
-      options.files,
-      this.#pending,
-      options.slotCount,
-      options.entryCount,
-    );
+    this.#storage = new IndexStorage(options.directory, options.fs, options.files, this.#pending, options.slotCount, options.entryCount);
+    this.#writer = new IndexWriter(this.#storage, this.#files, () => this.#nextTurn());
   }
 
   /**
-   * Opens over existing files. `clean`: nobody but this store can have touched them since `states`; if they are not as it says they are
-   * taken as after a crash. Otherwise the entries that `states` counts are taken and the newest file's slots made anew. `minPhysicalOffset`:
-   * leading files of `states` that end below it may be gone, `trim` may have removed them after the state was written.
+   * Opens over existing files. `clean`: nobody but this store can have touched them since `states`; if they are not as it says
+   * they are taken as after a crash. Otherwise the entries that `states` counts are taken and the newest file's slots made
+   * anew. `minPhysicalOffset`: leading files of `states` that end below it may be gone, `trim` may have removed them since.
    * Returns from where the log is to be fed again (undefined: from the state's safe offset; 0: all of it), and how many files were set aside.
    */
   open(
@@ -102,14 +88,15 @@ export class KeyIndex implements FactsTarget {
       const firstHeld = states.findIndex((state) => names.includes(state.name) || state.endPhysicalOffset >= minPhysicalOffset);
       const expected = firstHeld < 0 ? [] : states.slice(firstHeld);
       const opened = await openIndexFiles(this.#storage, this.#options.asideDirectory, expected, clean);
-      this.#files = opened.files;
-      this.#lastName = opened.files.at(-1)?.name ?? this.#lastName;
+      this.#files.splice(0, this.#files.length, ...opened.files);
+      // Also above the names of files that were lost: a new one under such a name would be taken for it after the next crash.
+      for (const { name } of states) if (/^\d{17}$/.test(name) && name > this.#lastName) this.#lastName = name;
       this.#continueAfterNewest();
       return { refeedFrom: opened.refeedFrom, asideCount: opened.asideCount };
     });
   }
 
-  /** Two million keys a second and more: nothing is allocated for an entry. Reads the slots (once) and the last row's entries, if need be. */
+  /** Two million keys a second and more: nothing is allocated for an entry. Reads the slots (once) or the last row's entries if need be. */
   accept(facts: RecordFacts, from: number, to: number): void {
     for (let row = from; row < to; row += 1) {
       const keyEnd = facts.keyEnd[row] ?? 0;
@@ -136,7 +123,7 @@ export class KeyIndex implements FactsTarget {
 
   /** What is pending because the disk does not take it; 0 while it does. */
   get failedBytes(): number {
-    return this.#hasWriteFailed ? this.#pending.byteCount : 0;
+    return this.#writer.hasFailed ? this.#pending.byteCount : 0;
   }
 
   /** Something in the files is not as it must be: `reset`, and feed the log again. */
@@ -163,10 +150,9 @@ export class KeyIndex implements FactsTarget {
    * another try (`failedBytes`); any other failure is damage.
    */
   writePending(durableBefore: number, bytesMax: number): void {
-    if (this.#isClosed || this.#hasWritesEnded) return;
-    if (this.#holdsEntries && this.#pending.byteCount <= heldBytesMax) return;
+    if (this.#isClosed) return;
     try {
-      this.#writeEntries(this.#pending.lowerBound(durableBefore), Math.floor(bytesMax / indexEntryBytes));
+      this.#writer.writePending(durableBefore, bytesMax);
     } catch (error) {
       this.#noteWriteFailure(error);
     }
@@ -180,8 +166,8 @@ export class KeyIndex implements FactsTarget {
     return this.#alone('a safe point of the index', async () => {
       if (this.damaged) return undefined;
       try {
-        await this.#writeAllBelow(durableBefore);
-        await this.#makeFilesDurable();
+        await this.#writer.writeAllBelow(durableBefore);
+        await this.#writer.makeDurable();
         this.#checkDirectory();
         return this.damaged ? undefined : this.states();
       } catch (error) {
@@ -193,9 +179,10 @@ export class KeyIndex implements FactsTarget {
   }
 
   /**
-   * Physical offsets of the records that may have that key, newest first: those whose key has the same hash and whose store time may lie in
-   * [since, until); `before` is exclusive. One that has the key and time is never missed; the caller compares both with the record. An offset
-   * comes once per entry: twice in a row for a record that has the key twice. A broken chain ends the walk in its file.
+   * Physical offsets of the records that may have that key, newest first: those whose key has the same hash and whose store time
+   * may lie in [since, until); `before` is exclusive. One that has the key and time is never missed; the caller compares both
+   * with the record. An offset comes once per entry: twice in a row for a record that has the key twice. A broken chain ends the
+   * walk in its file and is damage; a file that cannot be read throws IO.
    */
   async *find(topic: string, key: string, since: number, until: number, before: number): AsyncGenerator<number, void, undefined> {
     const wish: KeyWish = { keyHash: indexKeyHash(topic, key), since, until, before };
@@ -253,13 +240,11 @@ export class KeyIndex implements FactsTarget {
   reset(): Promise<void> {
     return this.#alone('setting the index aside', async () => {
       const { fs, files, directory, asideDirectory } = this.#options;
-      for (const file of this.#files) file.isGone = true;
-      this.#files = [];
+      for (const file of this.#files.splice(0)) file.isGone = true;
       this.#pending.cutTo(this.#pending.first);
       this.#continueAfterNewest();
       this.#damage = undefined;
-      this.#hasWritesEnded = false;
-      this.#hasWriteFailed = false;
+      this.#writer.restart();
       await fs.makeDirectory(directory);
       await setAside(fs, files, directory, fs.list(directory).filter(isIndexFileName), asideDirectory);
     });
@@ -341,71 +326,6 @@ export class KeyIndex implements FactsTarget {
     this.#lastRowKeyCount = undefined;
   }
 
-  /** Up to sequence `limit` and `countMax` entries; throws what the file system throws. */
-  #writeEntries(limit: number, countMax: number): void {
-    const pending = this.#pending;
-    let left = countMax;
-    while (pending.first < limit && left > 0) {
-      const file = this.#fileToWrite();
-      if (file.onDisk !== 'yes') {
-        this.#hasNewNames = true;
-        this.#storage.create(file);
-      }
-      const from = pending.first;
-      const to = Math.min(limit, from + left, file.sequenceOf(file.entryCount) + 1);
-      const position = this.#storage.entryPosition(file.written.entryCount + 1);
-      this.#options.files.use(file.path, 'read-write').writeSync(pending.slices(from, to), position);
-      file.written = {
-        entryCount: file.written.entryCount + to - from,
-        slotsUsed: file.written.slotsUsed + pending.countChainEnds(from, to),
-        endTime: pending.storedAtAt(to - 1),
-        endPhysicalOffset: pending.physicalOffsetAt(to - 1),
-      };
-      pending.dropBelow(to);
-      left -= to - from;
-    }
-    this.#hasWriteFailed = false;
-  }
-
-  /** The oldest file with pending entries. */
-  #fileToWrite(): IndexFile {
-    let i = this.#files.length - 1;
-    while (i > 0 && defined(this.#files[i], 'index file').firstSequence > this.#pending.first) i -= 1;
-    return defined(this.#files[i], 'index file of a pending entry');
-  }
-
-  async #writeAllBelow(durableBefore: number): Promise<void> {
-    const limit = this.#pending.lowerBound(durableBefore);
-    while (this.#pending.first < limit) {
-      if (this.#hasWritesEnded) throw new StoreError('IO', `${this.#options.directory}: writing has failed`);
-      this.#writeEntries(limit, Math.floor(entryBytesPerTurn / indexEntryBytes));
-      if (this.#pending.first < limit) await this.#nextTurn();
-    }
-  }
-
-  async #makeFilesDurable(): Promise<void> {
-    const marks = this.#files
-      .filter((file) => file.written.entryCount > 0 && !file.isSealed)
-      .map((file) => ({ file, mark: file.written }))
-      .filter(({ file, mark }) => file.synced !== mark || file.slots?.isDirty === true);
-    this.#holdsEntries = marks.length > 0;
-    let leftCount = marks.length;
-    const release = (): void => {
-      leftCount -= 1;
-      if (leftCount === 0) this.#holdsEntries = false;
-    };
-    try {
-      for (const { file, mark } of marks) await makeDurable(this.#storage, file, mark, release);
-    } finally {
-      this.#holdsEntries = false;
-    }
-    if (!this.#hasNewNames) return;
-    this.#hasNewNames = false;
-    await this.#options.fs.syncDirectory(this.#options.directory);
-    if (!this.#isParentSynced) await this.#options.fs.syncDirectory(parentOf(this.#options.directory));
-    this.#isParentSynced = true;
-  }
-
   /** A stock broker that was started beside us deletes index files, or makes some, before it asks for the lock. */
   #checkDirectory(): void {
     const names = this.#options.fs.list(this.#options.directory).filter(isIndexFileName);
@@ -415,10 +335,8 @@ export class KeyIndex implements FactsTarget {
   }
 
   #noteWriteFailure(error: unknown): void {
-    this.#hasWriteFailed = true;
-    if (isDiskFull(error)) return;
-    this.#hasWritesEnded = true;
-    this.markDamaged(error);
+    this.#writer.noteFailure(error);
+    if (!isDiskFull(error)) this.markDamaged(error);
   }
 
   /** One step of a walk; true: it has ended. */
@@ -448,8 +366,4 @@ export class KeyIndex implements FactsTarget {
     this.#turn = result.catch(() => undefined);
     return result;
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(1, path.lastIndexOf('/')));
 }

@@ -21,10 +21,11 @@ export function isIndexFileName(name: string): boolean {
 /**
  * Decides which of the files in the directory are those that the state names, and takes the others out of it.
  *
- * Believed are the leading files that stand there in the order of the state, each confirmed by its header and its last entry. All
- * but the newest were full and durable when the state was written. The newest may have gone on after it (unless the stop was clean): its first
- * N entries are taken, the rest is zeroed, its slots are made anew. From the first file that is missing, foreign or contradicts the
- * state, everything is set aside. An unnamed file with a zero header was made after the state and holds nothing that cannot be fed again: it is removed.
+ * Believed are the leading files that stand there in the order of the state, each confirmed by its header, its first and its last
+ * entry. All but the newest were full and durable when the state was written. The newest may have gone on after it (unless the stop
+ * was clean): its first N entries are taken, the rest is zeroed, its slots are made anew. From the first file that is missing, foreign
+ * or contradicts the state, everything is set aside. An unnamed file with a zero header was made after the state, and what it holds
+ * is fed again: it is removed.
  */
 export async function openIndexFiles(
   storage: IndexStorage,
@@ -45,12 +46,7 @@ export async function openIndexFiles(
 }
 
 /** The leading files that are as the state says; `exactly`: the newest too. */
-function confirmLeading(
-  storage: IndexStorage,
-  names: readonly string[],
-  states: readonly IndexFileState[],
-  exactly: boolean,
-): IndexFile[] {
+function confirmLeading(storage: IndexStorage, names: readonly string[], states: readonly IndexFileState[], exactly: boolean): IndexFile[] {
   const files: IndexFile[] = [];
   for (const [i, state] of states.entries()) {
     const file = new IndexFile(storage.directory, state.name, 0);
@@ -74,7 +70,8 @@ function confirm(storage: IndexStorage, file: IndexFile, state: IndexFileState, 
     if (exactly && (header.nextEntry - 1 !== entryCount || header.endOffset !== state.endPhysicalOffset)) return false;
     restore(file, header, state, storage.pending.end);
     return (
-      storage.physicalOffsetOf(file, 1) === file.beginPhysicalOffset && storage.physicalOffsetOf(file, entryCount) === state.endPhysicalOffset
+      storage.physicalOffsetOf(file, 1) === file.beginPhysicalOffset &&
+      storage.physicalOffsetOf(file, entryCount) === state.endPhysicalOffset
     );
   } catch {
     return false;

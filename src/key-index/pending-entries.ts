@@ -1,5 +1,11 @@
 import { assert, defined } from '../base/assert.js';
-import { indexEntryBytes as entryBytes, indexEntryHash, indexEntryPhysicalOffset, indexEntryPrevious, writeIndexEntry } from '../format/index-layout.js';
+import {
+  indexEntryBytes as entryBytes,
+  indexEntryHash,
+  indexEntryPhysicalOffset,
+  indexEntryPrevious,
+  writeIndexEntry,
+} from '../format/index-layout.js';
 
 /** 13,107 entries: 256 KiB, one good write. */
 const chunkEntryCount = Math.floor((256 * 1024) / entryBytes);

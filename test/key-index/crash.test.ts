@@ -52,15 +52,18 @@ async function live(platform: ReturnType<typeof withFaults>, state: StateFile): 
   await safePoint(3700);
 }
 
-async function checkAfter(platform: MemoryPlatform, state: StateFile, what: string): Promise<void> {
+async function checkAfter(platform: MemoryPlatform, state: StateFile): Promise<void> {
   const index = makeIndex(platform.fs);
   const { refeedFrom } = await index.open(state.states, false, minOffset);
   const held = log.filter((row) => row.physicalOffset >= minOffset);
   const from = Math.min(state.safeOffset, refeedFrom ?? state.safeOffset);
-  accept(index, held.filter((row) => row.physicalOffset >= from));
-  if (state.isResetting !== true) expect(refeedFrom, what).toBeUndefined();
-  for (const key of keys) expect(await foundRows(index, held, key), what).toEqual(expectedRows(held, key));
-  expect(index.damaged, what).toBe(false);
+  accept(
+    index,
+    held.filter((row) => row.physicalOffset >= from),
+  );
+  if (state.isResetting !== true) expect(refeedFrom).toBeUndefined();
+  for (const key of keys) expect(await foundRows(index, held, key)).toEqual(expectedRows(held, key));
+  expect(index.damaged).toBe(false);
   // And once more, so that what recovery left is itself a state to recover from.
   state.states = (await index.sync(3000)) ?? [];
   state.safeOffset = 3000;
@@ -78,9 +81,12 @@ async function crashAt(callNumber: number, seed: number, keep: 'synced' | 'rando
   });
   await live(platform, state).catch(() => undefined);
   if (after === undefined) return false;
-  const what = `crash at call ${callNumber}, seed ${seed}, ${keep}`;
-  await checkAfter(after, state, what);
-  await checkAfter(after.crash(keep), state, `${what}, and again`);
+  try {
+    await checkAfter(after, state);
+    await checkAfter(after.crash(keep), state);
+  } catch (cause) {
+    throw new Error(`after a crash at call ${callNumber}, seed ${seed}, keeping ${keep}: ${String(cause)}`, { cause });
+  }
   return true;
 }
 

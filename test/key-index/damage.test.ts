@@ -47,7 +47,10 @@ function overwrite(platform: MemoryPlatform, name: string, at: number, bytes: Ui
 async function checkSurvival(platform: MemoryPlatform, states: readonly IndexFileState[], clean: boolean): Promise<void> {
   const index = makeIndex(platform.fs);
   const { refeedFrom } = await index.open(states, clean);
-  accept(index, rows.filter((row) => row.physicalOffset >= (refeedFrom ?? safeOffset)));
+  accept(
+    index,
+    rows.filter((row) => row.physicalOffset >= (refeedFrom ?? safeOffset)),
+  );
   for (const key of keys) {
     const offsets = await found(index, key).catch((error: unknown) => {
       expect(StoreError.is(error)).toBe(true);
@@ -86,7 +89,10 @@ test('every single byte of the newest file may be wrong: after a crash all is fo
     overwrite(platform, states[3]?.name ?? '', at, Buffer.of(0xa5));
     const index = makeIndex(platform.fs);
     const { refeedFrom } = await index.open(states, false);
-    accept(index, rows.filter((row) => row.physicalOffset >= (refeedFrom ?? safeOffset)));
+    accept(
+      index,
+      rows.filter((row) => row.physicalOffset >= (refeedFrom ?? safeOffset)),
+    );
     // The times in the header and the hashes' chains have nothing to be checked against but the records.
     const isTimeOrHash = at < 16 || (at >= 88 && (at - 88) % 20 < 4);
     if (isTimeOrHash) continue;
@@ -101,7 +107,10 @@ test('a missing file, and all after it, are set aside and fed again', async () =
     const index = makeIndex(platform.fs);
     const opened = await index.open(states, true);
     expect(opened).toEqual({ refeedFrom: states[missing - 1]?.endPhysicalOffset ?? 0, asideCount: 3 - missing });
-    accept(index, rows.filter((row) => row.physicalOffset >= (opened.refeedFrom ?? 0)));
+    accept(
+      index,
+      rows.filter((row) => row.physicalOffset >= (opened.refeedFrom ?? 0)),
+    );
     for (const key of keys) expect(await foundRows(index, rows, key)).toEqual(expectedRows(rows, key));
     expect(await index.sync(safeOffset)).toHaveLength(4);
   }
@@ -141,7 +150,7 @@ test('what is set aside twice under one name is kept twice', async () => {
   expect(platform.fs.list(asideDirectory).filter((name) => name.includes(states[0]?.name ?? ''))).toHaveLength(2);
 });
 
-/** Slot 0..6 at 40, entries at 68 + 20 k; hash 97 of topic-less keys does not matter: chains are planted for the key's own slot. */
+/** Slots lie at 40, entry k at 68 + 20 k, its previous number 16 bytes into it. */
 test('a chain that turns back on itself, or leaves its slot, ends the walk and is reported', async () => {
   const { platform, states } = await fourFiles();
   const name = states[3]?.name ?? '';

@@ -114,7 +114,10 @@ test('a reset under a query ends it', async () => {
 test('trimming never takes the last file, nor one that is still wanted', async () => {
   const { fs } = memoryPlatform();
   const index = await openIndex(fs);
-  accept(index, Array.from({ length: 12 }, (_, i) => ({ physicalOffset: i * 10, storedAt: 1_700_000_000_000, keys: ['a'] })));
+  accept(
+    index,
+    Array.from({ length: 12 }, (_, i) => ({ physicalOffset: i * 10, storedAt: 1_700_000_000_000, keys: ['a'] })),
+  );
   await index.sync(Infinity);
   expect(await index.trim(30)).toBe(0);
   expect(await index.trim(31)).toBe(1);
@@ -126,7 +129,10 @@ test('trimming never takes the last file, nor one that is still wanted', async (
 test('files that were trimmed after the state was written are no damage', async () => {
   const { fs } = memoryPlatform();
   const index = await openIndex(fs);
-  accept(index, Array.from({ length: 12 }, (_, i) => ({ physicalOffset: i * 10, storedAt: 1_700_000_000_000, keys: ['a'] })));
+  accept(
+    index,
+    Array.from({ length: 12 }, (_, i) => ({ physicalOffset: i * 10, storedAt: 1_700_000_000_000, keys: ['a'] })),
+  );
   const states = (await index.sync(Infinity)) ?? [];
   await index.trim(50);
   const reopened = makeIndex(fs);

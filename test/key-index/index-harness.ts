@@ -70,7 +70,13 @@ export function accept(index: KeyIndex, rows: readonly Row[]): void {
   index.accept(factsOf(rows), 0, rows.length);
 }
 
-export async function found(index: KeyIndex, key: string, since: number = -Infinity, until: number = Infinity, before: number = Infinity): Promise<number[]> {
+export async function found(
+  index: KeyIndex,
+  key: string,
+  since: number = -Infinity,
+  until: number = Infinity,
+  before: number = Infinity,
+): Promise<number[]> {
   const offsets: number[] = [];
   for await (const physicalOffset of index.find(topic, key, since, until, before)) offsets.push(physicalOffset);
   return offsets;
@@ -124,7 +130,12 @@ export function readAt(fs: FileSystem, path: string, at: number, count: number):
 }
 
 /** Puts a file there, as somebody else would. */
-export async function plant(fs: FileSystem, path: string, size: number, pieces: readonly (readonly [at: number, hex: string])[]): Promise<void> {
+export async function plant(
+  fs: FileSystem,
+  path: string,
+  size: number,
+  pieces: readonly (readonly [at: number, hex: string])[],
+): Promise<void> {
   await fs.makeDirectory(directory);
   const file = fs.open(path, 'create');
   if (size > 0) file.writeSync([Buffer.alloc(1)], size - 1);

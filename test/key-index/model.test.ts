@@ -31,7 +31,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('replay' as const), back: fc.nat(6) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('write' as const), behind: fc.nat(2), bytesMax: fc.constantFrom(20, 60, 1_000_000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('write' as const), behind: fc.nat(2), bytesMax: fc.constantFrom(20, 60, 1_000_000) }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('sync' as const), behind: fc.nat(2) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('busy sync' as const), behind: fc.nat(2), rows: someRows }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('crash' as const, 'kill' as const, 'close' as const, 'reset' as const) }) },
@@ -160,7 +163,11 @@ class World {
     const { refeedFrom } = await this.index.open(this.#states, how === 'close', this.minOffset);
     if (!this.#hasCut) expect(refeedFrom).toBeUndefined();
     const from = Math.min(this.#safeOffset, refeedFrom ?? this.#safeOffset);
-    if (how !== 'close') accept(this.index, this.rows.filter((row) => row.physicalOffset >= from));
+    if (how !== 'close')
+      accept(
+        this.index,
+        this.rows.filter((row) => row.physicalOffset >= from),
+      );
   }
 }
 
