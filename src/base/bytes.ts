@@ -24,3 +24,8 @@ export function isAllZero(bytes: Uint8Array, from: number = 0, to: number = byte
   for (let i = from; i < to; i += 1) if (bytes[i] !== 0) return false;
   return true;
 }
+
+/** The whole groups of four bytes, as big-endian integers. */
+export function wordsOf(bytes: Buffer): Int32Array {
+  return Int32Array.from({ length: bytes.length >> 2 }, (_, i) => bytes.readInt32BE(4 * i));
+}

@@ -1,3 +1,4 @@
+import { wordsOf } from '../base/bytes.js';
 import { javaHash } from '../base/java-hash.js';
 import { isWellFormed } from '../base/text.js';
 import { indexHashOf } from './index-layout.js';
@@ -20,18 +21,21 @@ const separatorEntry = 2;
 const space = 0x20;
 
 interface Tag {
-  readonly bytes: Buffer;
+  readonly bytes: number;
+  /** The whole entry, TAGS 01 tag 02, big-endian, filled up with zeros. */
+  readonly words: Int32Array;
   readonly hash: number;
 }
 
-const keysHead: Buffer = Buffer.from(`${keysProperty}\x01`, 'latin1');
+const keysName: number = Buffer.from(keysProperty).readInt32BE();
 const batchHead: Buffer = Buffer.from(`${batchPropertyName}\x010000000000,0000000000\x02`, 'latin1');
 /** Thrown and caught in here: the scratch memory, four times the limit, is used up. */
 const noRoom: Error = new Error('no room for the properties');
-const noTag: Tag = { bytes: Buffer.alloc(0), hash: 0 };
+const noTag: Tag = { bytes: 0, words: new Int32Array(0), hash: 0 };
 
 export class PropertyWriter {
   readonly scratch: Buffer = Buffer.alloc(scratchBytes);
+  readonly scratchView: DataView = new DataView(this.scratch.buffer, this.scratch.byteOffset, scratchBytes);
   /** Of what stands in `scratch` from 0. */
   bytes = 0;
   tagHash = 0;
@@ -83,8 +87,9 @@ export class PropertyWriter {
     if (this.keyCount + count > this.keyHashes.length) this.#growKeyHashes(this.keyCount + count);
     const scratch = this.scratch;
     let at = this.bytes;
-    for (let i = 0; i < keysHead.length; i += 1) scratch[at + i] = keysHead[i] as number;
-    at += keysHead.length;
+    this.scratchView.setInt32(at, keysName);
+    scratch[at + 4] = separatorName;
+    at += 5;
     for (let i = 0; i < count; i += 1) {
       const key: unknown = keys[i];
       if (typeof key !== 'string') throw wrongType(`keys[${i}]`, 'a string', key);
@@ -123,13 +128,13 @@ export class PropertyWriter {
 
   #writeTag(tag: unknown): void {
     if (tag !== this.#lastTagText) this.#lookUpTag(tag);
-    const { bytes, hash } = this.#lastTag;
-    this.#makeRoom(bytes.length, this.bytes);
-    const scratch = this.scratch;
+    const { bytes, words, hash } = this.#lastTag;
+    this.#makeRoom(bytes, this.bytes);
+    const view = this.scratchView;
     const at = this.bytes;
-    const length = bytes.length;
-    for (let i = 0; i < length; i += 1) scratch[at + i] = bytes[i] as number;
-    this.bytes = at + length;
+    // The last word may write up to three bytes too many: what follows overwrites them.
+    for (let i = 0; i < words.length; i += 1) view.setInt32(at + 4 * i, words[i] as number);
+    this.bytes = at + bytes;
     this.tagHash = hash;
   }
 
@@ -140,7 +145,9 @@ export class PropertyWriter {
       if (tag === '') throw messageInvalid('tag', tag, 'an empty tag cannot be stored; leave it out');
       this.#makeRoom(tag.length + tagsProperty.length + 2, this.bytes);
       const end = this.#writeEntry(tagsProperty, tag, this.bytes, 'tag');
-      known = { bytes: Buffer.from(this.scratch.subarray(this.bytes, end)), hash: javaHash(tag) };
+      const bytes = end - this.bytes;
+      this.scratch.fill(0, end, end + 3);
+      known = { bytes, words: wordsOf(this.scratch.subarray(this.bytes, end + 3)), hash: javaHash(tag) };
       // Long tags are rare and would make the bound on the number no bound on the memory.
       if (tag.length <= 64) {
         if (this.#tags.size >= cachedTagsMax) this.#tags.clear();

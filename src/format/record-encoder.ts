@@ -1,9 +1,10 @@
 import { isUint8Array } from 'node:util/types';
 import { isAllZero } from '../base/bytes.js';
-import { crc32 } from '../base/checksum.js';
+import { crc32View } from '../base/checksum.js';
 import { javaHash } from '../base/java-hash.js';
 import { isWellFormed } from '../base/text.js';
 import { delayOfLevelMs, parseDelayLevel } from './delay-levels.js';
+import { wordsOf } from '../base/bytes.js';
 import { encodeHost, type EncodedHost, type HostAddress } from './host-address.js';
 import type { NewMessage, SystemFields } from './message.js';
 import { PropertyWriter } from './property-writer.js';
@@ -43,6 +44,8 @@ export interface EncoderOptions {
 
 interface Topic {
   readonly bytes: Buffer;
+  /** Its whole groups of four bytes, big-endian: copied in a quarter of the steps. */
+  readonly words: Int32Array;
   /** Java hash of `topic#`. */
   readonly keyPrefixHash: number;
   readonly isSchedule: boolean;
@@ -53,7 +56,7 @@ const cachedTopicsMax = 16_384;
 /** Up to here a string is looked at character by character; most are ASCII, and then length is size. */
 const shortTextMax = 1_024;
 /** Copying with a loop is quicker than a call up to here. */
-const shortCopyBytesMax = 96;
+const shortCopyBytesMax = 256;
 const noBytes: Uint8Array = new Uint8Array(0);
 
 export class RecordEncoder {
@@ -71,7 +74,7 @@ export class RecordEncoder {
   readonly #storeHost: EncodedHost;
   readonly #properties: PropertyWriter;
   readonly #topics = new Map<string, Topic>();
-  #topic: Topic = { bytes: Buffer.alloc(0), keyPrefixHash: 0, isSchedule: false };
+  #topic: Topic = { bytes: Buffer.alloc(0), words: new Int32Array(0), keyPrefixHash: 0, isSchedule: false };
   #body: Uint8Array | string = noBytes;
   #bodyBytes = 0;
   #flag = 0;
@@ -141,11 +144,11 @@ export class RecordEncoder {
     const bodyStart = this.#writeFixed(view, at, physicalOffset, queueOffset, storedAt);
     const bodyEnd = bodyStart + this.#bodyBytes;
     this.#writeBody(into, bodyStart);
-    const bodyCrc = bodyEnd === bodyStart ? 0 : crc32(into, bodyStart, bodyEnd);
+    const bodyCrc = bodyEnd === bodyStart ? 0 : crc32View(view, bodyStart, bodyEnd);
     view.setInt32(at + 8, bodyCrc & 0x7fffffff);
     const propertiesEnd = this.#writeTopicAndProperties(into, view, bodyEnd);
     if (this.#options.recordChecksum) {
-      writeChecksumProperty(into, propertiesEnd, recordCrc(into, at, propertiesEnd, bodyStart, bodyEnd, bodyCrc));
+      writeChecksumProperty(view, propertiesEnd, recordCrc(view, at, propertiesEnd, bodyStart, bodyEnd, bodyCrc));
     }
     if (this.#deliveryDelayMs > 0) this.tagsCode = storedAt + this.#deliveryDelayMs;
   }
@@ -192,13 +195,21 @@ export class RecordEncoder {
       into[at] = topicBytes;
       at += 1;
     }
-    for (let i = 0; i < topicBytes; i += 1) into[at + i] = topic[i] as number;
+    const topicWords = this.#topic.words;
+    const wordCount = topicWords.length;
+    for (let i = 0; i < wordCount; i += 1) view.setInt32(at + 4 * i, topicWords[i] as number);
+    for (let i = 4 * wordCount; i < topicBytes; i += 1) into[at + i] = topic[i] as number;
     at += topicBytes;
-    const { scratch, bytes } = this.#properties;
+    const { scratch, scratchView, bytes } = this.#properties;
     view.setInt16(at, bytes + (this.#options.recordChecksum ? checksumPropertyBytes : 0));
     at += 2;
-    if (bytes <= shortCopyBytesMax) for (let i = 0; i < bytes; i += 1) into[at + i] = scratch[i] as number;
-    else scratch.copy(into, at, 0, bytes);
+    if (bytes > shortCopyBytesMax) {
+      scratch.copy(into, at, 0, bytes);
+      return at + bytes;
+    }
+    let i = 0;
+    for (; i <= bytes - 4; i += 4) view.setInt32(at + i, scratchView.getInt32(i));
+    for (; i < bytes; i += 1) into[at + i] = scratch[i] as number;
     return at + bytes;
   }
 
@@ -221,7 +232,8 @@ export class RecordEncoder {
     const fault = topicFault(name, this.#options.systemMessages);
     if (fault !== undefined) throw topicInvalid(name, fault);
     if (this.#topics.size >= cachedTopicsMax) this.#topics.clear();
-    this.#topic = { bytes: Buffer.from(name), keyPrefixHash: javaHash(`${name}#`), isSchedule: name === scheduleTopic };
+    const bytes = Buffer.from(name);
+    this.#topic = { bytes, words: wordsOf(bytes), keyPrefixHash: javaHash(`${name}#`), isSchedule: name === scheduleTopic };
     this.#topics.set(name, this.#topic);
     this.topic = name;
   }
@@ -335,7 +347,9 @@ export function sealBatchHead(
   const value = end - 1 - batchValueBytes;
   writeDigits(into, value, recordCount);
   writeDigits(into, value + batchValueBytes - 10, batchBytes);
-  if (recordChecksum) writeChecksumProperty(into, end, crc32(into, at, end) & 0x7fffffff);
+  if (!recordChecksum) return;
+  const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
+  writeChecksumProperty(view, end, crc32View(view, at, end) & 0x7fffffff);
 }
 
 function writeDigits(into: Buffer, at: number, value: number): void {

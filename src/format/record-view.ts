@@ -1,5 +1,5 @@
 import { isAllZero } from '../base/bytes.js';
-import { crc32 } from '../base/checksum.js';
+import { crc32View } from '../base/checksum.js';
 import { javaHash } from '../base/java-hash.js';
 import { delayOfLevelMs, parseDelayLevel } from './delay-levels.js';
 import { indexHashOf } from './index-layout.js';
@@ -243,7 +243,7 @@ export class RecordView {
    */
   verify(ourSpan: boolean): boolean {
     const { bytes, start, bodyStart, bodyEnd, propertiesEnd } = this;
-    const bodyCrc = bodyEnd === bodyStart ? 0 : crc32(bytes, bodyStart, bodyEnd);
+    const bodyCrc = bodyEnd === bodyStart ? 0 : crc32View(this.#view, bodyStart, bodyEnd);
     if (bodyEnd > bodyStart && (bodyCrc & 0x7fffffff) !== this.bodyCrc) {
       this.what = 'body checksum differs';
       return false;
@@ -254,7 +254,7 @@ export class RecordView {
       this.what = 'record checksum is missing';
       return false;
     }
-    const actual = recordCrc(bytes, start, propertiesEnd - checksumPropertyBytes, bodyStart, bodyEnd, bodyCrc);
+    const actual = recordCrc(this.#view, start, propertiesEnd - checksumPropertyBytes, bodyStart, bodyEnd, bodyCrc);
     if (actual !== expected) this.what = 'record checksum differs';
     return actual === expected;
   }

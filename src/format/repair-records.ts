@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.js';
-import { crc32 } from '../base/checksum.js';
+import { crc32, crc32View } from '../base/checksum.js';
 import { writeInt64 } from '../base/bytes.js';
 import { encodeHost, type HostAddress } from './host-address.js';
 import { writeChecksumProperty } from './record-checksum.js';
@@ -118,5 +118,6 @@ function writeRecord(into: Buffer, at: number, recordBytes: number, record: Repa
   const propertiesStart = topicStart + topic.length + 2;
   if (!options.recordChecksum) return;
   into.writeInt16BE(checksumPropertyBytes, propertiesStart - 2);
-  writeChecksumProperty(into, propertiesStart, crc32(into, at, propertiesStart) & 0x7fffffff);
+  const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
+  writeChecksumProperty(view, propertiesStart, crc32View(view, at, propertiesStart) & 0x7fffffff);
 }
