@@ -14,13 +14,17 @@ export interface QueueName {
 }
 
 /** Where to begin, checked. */
-export type Start = { readonly kind: 'earliest' | 'latest' } | { readonly kind: 'offset'; readonly offset: number } | StartTime;
-export interface StartTime {
+export type Start = { readonly kind: 'earliest' } | { readonly kind: 'latest' } | AtOffset | AtTime;
+/** Where to end, checked. */
+export type End = { readonly kind: 'none' } | { readonly kind: 'end' } | AtOffset | AtTime;
+interface AtOffset {
+  readonly kind: 'offset';
+  readonly offset: number;
+}
+interface AtTime {
   readonly kind: 'time';
   readonly time: EpochMs;
 }
-/** Where to end, checked. */
-export type End = { readonly kind: 'none' | 'end' } | { readonly kind: 'offset'; readonly offset: number } | StartTime;
 
 const queueIdMax = 2_147_483_647;
 

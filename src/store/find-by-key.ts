@@ -1,0 +1,116 @@
+import { StoreError } from '../base/errors.js';
+import { decodeMessage } from '../format/decode-message.js';
+import type { Message } from '../format/message.js';
+import { RecordView, type RecordKind } from '../format/record-view.js';
+import { outOfRange, wrongType } from '../format/refusals.js';
+import type { KeyQuery } from './contract.js';
+import { damagedLog, withRecordAt } from './read-log.js';
+import { checkObject, countOf, queueName, signalOf, timeOf } from './read-options.js';
+import type { ReadableIndex, ReadView } from './read-view.js';
+
+interface Query {
+  readonly index: ReadableIndex;
+  readonly topic: string;
+  readonly key: string;
+  readonly since: number;
+  readonly until: number;
+  readonly before: number;
+  readonly countMax: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What a candidate of the index turned out to be. */
+type Candidate = { readonly kind: 'message'; readonly message: Message } | { readonly kind: 'other' } | { readonly kind: 'damaged'; readonly what: string };
+
+/**
+ * Messages by key, newest first, each once. The index knows hashes: every candidate is compared with its record. Wrong arguments, and a
+ * store without an index, throw at once.
+ */
+export function findByKey(view: ReadView, query: KeyQuery): AsyncIterable<Message> {
+  view.assertReadable();
+  const checked = checkQuery(view, query);
+  return { [Symbol.asyncIterator]: () => search(view, checked) };
+}
+
+function checkQuery(view: ReadView, query: KeyQuery): Query {
+  checkObject('query', query);
+  const { topic } = queueName(view, { topic: query.topic });
+  const { key, since, until, before } = query;
+  if (typeof key !== 'string') throw wrongType('key', 'a string', key);
+  if (before !== undefined && typeof before !== 'number') throw wrongType('before', 'a physical offset', before);
+  if (before !== undefined && (Number.isNaN(before) || before < 0)) throw outOfRange('before', 'a physical offset', before);
+  const { index } = view;
+  if (index === undefined) {
+    throw new StoreError('OPTIONS_INCOMPATIBLE', 'there is no key index: open the store with keyIndex: true to find messages by key');
+  }
+  return {
+    index,
+    topic,
+    key,
+    since: since === undefined ? Number.NEGATIVE_INFINITY : timeOf('since', since),
+    until: until === undefined ? Number.POSITIVE_INFINITY : timeOf('until', until),
+    before: before ?? Number.POSITIVE_INFINITY,
+    countMax: countOf('countMax', query.countMax, Number.POSITIVE_INFINITY),
+    signal: signalOf(query.signal),
+  };
+}
+
+async function* search(view: ReadView, query: Query): AsyncGenerator<Message, void, undefined> {
+  const { index, topic, key, since, until, countMax, signal } = query;
+  const record = new RecordView(view.segments.segmentBytes);
+  const goOn = (): void => {
+    view.assertReadable();
+    signal?.throwIfAborted();
+  };
+  let before = query.before;
+  let count = 0;
+  let isMended = false;
+  for (let again = true; again; ) {
+    again = false;
+    try {
+      goOn();
+      for await (const offset of index.find(topic, key, since, until, before)) {
+        goOn();
+        // A record that has the key twice comes twice in a row; what is above it has been looked at.
+        if (offset >= before) continue;
+        const candidate = await candidateAt(view, record, query, offset);
+        goOn();
+        if (candidate.kind === 'damaged') throw damagedLog(view, offset, candidate.what);
+        before = offset;
+        if (candidate.kind === 'other') continue;
+        view.countRead(1);
+        yield candidate.message;
+        count += 1;
+        if (count >= countMax) return;
+      }
+    } catch (error) {
+      if (isMended || !StoreError.is(error, 'CORRUPT')) throw error;
+      // The index may be at fault. With what it says after mending, it is the log.
+      isMended = true;
+      again = await view.mendIndex();
+      if (!again) throw error;
+    }
+  }
+}
+
+async function candidateAt(view: ReadView, record: RecordView, query: Query, offset: number): Promise<Candidate> {
+  if (!Number.isSafeInteger(offset) || offset < view.segments.minOffset || offset >= view.visible()) return { kind: 'other' };
+  return await withRecordAt(view, record, offset, (kind, bytes) => judge(view, record, query, offset, kind, bytes));
+}
+
+function judge(view: ReadView, record: RecordView, query: Query, offset: number, kind: RecordKind | 'gone', bytes: Buffer): Candidate {
+  if (kind === 'gone') return { kind: 'other' };
+  if (kind !== 'record') return { kind: 'damaged', what: kind === 'blank' ? 'a blank in place of a record' : record.what };
+  if (record.physicalOffset !== offset) return { kind: 'damaged', what: `a record that says it belongs at ${record.physicalOffset}` };
+  if (!record.verify(view.isOurs(offset))) return { kind: 'damaged', what: record.what };
+  const { storedAt } = record;
+  const isMeant =
+    record.hasQueueOffset &&
+    !record.isTombstone &&
+    record.topic === query.topic &&
+    storedAt >= query.since &&
+    storedAt < query.until &&
+    record.hasKey(query.key);
+  if (!isMeant) return { kind: 'other' };
+  return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };
+}

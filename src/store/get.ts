@@ -1,0 +1,76 @@
+import type { PhysicalOffset } from '../base/quantities.js';
+import { decodeMessage } from '../format/decode-message.js';
+import type { Message } from '../format/message.js';
+import { parseMessageId } from '../format/message-id.js';
+import { RecordView, type RecordKind } from '../format/record-view.js';
+import { outOfRange, wrongType } from '../format/refusals.js';
+import { entryLeadsTo, neighboursOf } from './log-places.js';
+import { damagedLog, withRecordAt } from './read-log.js';
+import type { ReadView } from './read-view.js';
+
+/** Beyond as many queues, damage is not told apart from a place where no record ever began: that takes a look into each of them. */
+const QUEUES_SEARCHED_MAX = 4096;
+
+/** What stands at an offset. `suspect`: no record, or one that is damaged; `unlinked`: a good record, but its queue entry is damaged. */
+type Finding =
+  | { readonly kind: 'message'; readonly message: Message }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'unlinked' }
+  | { readonly kind: 'suspect'; readonly what: string }
+  | { readonly kind: 'damaged'; readonly what: string };
+
+/** The record at an offset, or the one that a message id names. `undefined`: deleted by retention, or no record begins there. */
+export async function get(view: ReadView, at: PhysicalOffset | string): Promise<Message | undefined> {
+  view.assertReadable();
+  const offset = offsetOf(at);
+  const record = new RecordView(view.segments.segmentBytes);
+  let mayMend = true;
+  for (;;) {
+    const finding = await withRecordAt(view, record, offset, (kind, bytes) => findingOf(view, record, offset, kind, bytes));
+    view.assertReadable();
+    if (finding.kind === 'message') {
+      view.countRead(1);
+      return finding.message;
+    }
+    if (finding.kind === 'nothing') return undefined;
+    if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
+    const slot = finding.kind === 'unlinked' ? view.registry.find(record.topic, record.queueId) : await slotThatNames(view, offset);
+    if (slot < 0) return undefined;
+    if (!mayMend) {
+      if (finding.kind === 'unlinked') return undefined;
+      throw damagedLog(view, offset, finding.what);
+    }
+    mayMend = false;
+    await view.mendQueue(slot);
+    view.assertReadable();
+  }
+}
+
+function offsetOf(at: unknown): number {
+  if (typeof at === 'number') {
+    if (!Number.isSafeInteger(at) || at < 0) throw outOfRange('at', 'an offset, a whole number of at least 0', at);
+    return at;
+  }
+  if (typeof at !== 'string') throw wrongType('at', 'an offset or a message id', at);
+  const parsed = parseMessageId(at);
+  if (parsed === undefined) throw outOfRange('at', 'a message id of 32 or 56 hex digits', at);
+  return parsed.physicalOffset;
+}
+
+/** The queue that has an entry for that place, or -1. */
+async function slotThatNames(view: ReadView, offset: number): Promise<number> {
+  if (view.registry.count > QUEUES_SEARCHED_MAX) return -1;
+  const { before, slotBefore } = await neighboursOf(view, offset);
+  return before === offset ? slotBefore : -1;
+}
+
+function findingOf(view: ReadView, record: RecordView, offset: number, kind: RecordKind | 'gone', bytes: Buffer): Finding {
+  if (kind === 'gone') return { kind: 'nothing' };
+  if (kind !== 'record') return { kind: 'suspect', what: kind === 'blank' ? 'a blank in place of a record' : record.what };
+  if (record.physicalOffset !== offset) return { kind: 'suspect', what: `a record that says it belongs at ${record.physicalOffset}` };
+  const leads = entryLeadsTo(view, record, offset);
+  if (!record.verify(view.isOurs(offset))) return { kind: leads === 'yes' ? 'damaged' : 'suspect', what: record.what };
+  if (leads === 'unreadable') return { kind: 'unlinked' };
+  if (leads === 'no' || record.isTombstone) return { kind: 'nothing' };
+  return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };
+}

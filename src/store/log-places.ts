@@ -1,0 +1,96 @@
+import { LogScanner } from '../commit-log/log-scanner.js';
+import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
+import { RecordView } from '../format/record-view.js';
+import { StoreError } from '../base/errors.js';
+import { physicalOffsetAt } from './bounds.js';
+import { turn, withRecordAt } from './read-log.js';
+import type { ReadView } from './read-view.js';
+
+/**
+ * Where records begin. The bytes themselves do not tell: a message body may hold what looks like a record. The queues do: a record
+ * begins where an entry says so, and where one that is found in this way ends.
+ */
+const entry: Buffer = Buffer.alloc(queueEntryBytes);
+const QUEUES_PER_TURN = 64;
+
+/**
+ * What the queue says that the record belongs to. `yes`: its entry leads here. `no`: there is no such entry, or it leads elsewhere.
+ * `unreadable`: the entry itself is damaged.
+ */
+export function entryLeadsTo(view: ReadView, record: RecordView, offset: number): 'yes' | 'no' | 'unreadable' {
+  const slot = record.hasQueueOffset ? view.registry.find(record.topic, record.queueId) : -1;
+  if (slot < 0) return 'no';
+  const { min, max } = view.queues.bounds(slot);
+  const { queueOffset } = record;
+  if (queueOffset < min || queueOffset >= max) return 'no';
+  try {
+    if (view.queues.readEntries(slot, queueOffset, entry, 1) !== 1) return 'no';
+  } catch (error) {
+    if (StoreError.is(error, 'CORRUPT')) return 'unreadable';
+    throw error;
+  }
+  if (isEmptyEntry(entry, 0)) return 'unreadable';
+  return entryPhysicalOffset(entry, 0) === offset && entryRecordBytes(entry, 0) === record.recordBytes ? 'yes' : 'no';
+}
+
+/** The places around an offset that queue entries lead to. */
+export interface Neighbours {
+  /** The last at or below it; -1: there is none. */
+  readonly before: number;
+  /** The first above it; Infinity: there is none. */
+  readonly after: number;
+  /** Of the queue whose entry `before` is. */
+  readonly slotBefore: number;
+}
+
+/** Looks into every queue, in turns of the event loop: for what happens rarely. */
+export async function neighboursOf(view: ReadView, offset: number): Promise<Neighbours> {
+  let before = -1;
+  let after = Number.POSITIVE_INFINITY;
+  let slotBefore = -1;
+  for (let slot = 0; slot < view.registry.count; slot += 1) {
+    if (slot % QUEUES_PER_TURN === QUEUES_PER_TURN - 1) {
+      await turn(view);
+      view.assertReadable();
+    }
+    const { min, max } = view.queues.bounds(slot);
+    if (min === max) continue;
+    const above = firstAbove(view, slot, min, max, offset);
+    const below = above > min ? physicalOffsetAt(view, slot, above - 1) : -1;
+    if (below > before && below <= offset) {
+      before = below;
+      slotBefore = slot;
+    }
+    const next = above < max ? physicalOffsetAt(view, slot, above) : -1;
+    if (next > offset && next < after) after = next;
+  }
+  return { before, after, slotBefore };
+}
+
+/** The first entry of [min, max) that leads above `offset`. */
+function firstAbove(view: ReadView, slot: number, min: number, max: number, offset: number): number {
+  let low = min;
+  let high = max;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (physicalOffsetAt(view, slot, middle) > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Whether a record, or what stands where records have come to their end, begins at `offset`, which readers may see up to. */
+export async function isRecordBoundary(view: ReadView, offset: number): Promise<boolean> {
+  const { segments } = view;
+  const base = segments.baseOf(offset);
+  if (offset === view.visible() || offset === base) return true;
+  const record = new RecordView(segments.segmentBytes);
+  const leads = await withRecordAt(view, record, offset, (kind) => kind === 'record' && entryLeadsTo(view, record, offset) === 'yes');
+  if (leads) return true;
+  const { before } = await neighboursOf(view, offset);
+  if (before === offset) return true;
+  // From the last certain place on, over records that have none in a queue.
+  const from = Math.max(base, before);
+  const end = await new LogScanner(segments).scan({ from, limit: offset, verify: false, isOurs: () => false }, () => undefined);
+  return end.reason === 'limit' && end.offset === offset;
+}

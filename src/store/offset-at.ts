@@ -1,0 +1,63 @@
+import { StoreError } from '../base/errors.js';
+import type { EpochMs, QueueOffset } from '../base/quantities.js';
+import { searchByTime } from '../consume-queue/search-by-time.js';
+import { readInt64 } from '../base/bytes.js';
+import { magicV1, magicV2, recordBytesMin, sysFlagBornHostIPv6 } from '../format/record-layout.js';
+import { firstReadable, physicalOffsetAt, queueText } from './bounds.js';
+import type { QueueRef } from './contract.js';
+import { damagedLog, readLog } from './read-log.js';
+import { queueName, timeOf } from './read-options.js';
+import type { ReadView } from './read-view.js';
+
+/** Queue offset of the first message stored at or after `time`; the queue's end if there is none. */
+export async function offsetAt(view: ReadView, queue: QueueRef, time: EpochMs | Date): Promise<QueueOffset> {
+  view.assertReadable();
+  const { topic, queueId } = queueName(view, queue);
+  const ms = timeOf('time', time);
+  const slot = view.registry.find(topic, queueId);
+  return slot < 0 ? 0 : await positionAtTime(view, slot, ms);
+}
+
+/** A message that has gone while we looked for it. */
+class Expired extends Error {}
+
+/** The same, of a queue that is known. Reads a few bytes of log2(messages) records. */
+export async function positionAtTime(view: ReadView, slot: number, time: EpochMs): Promise<number> {
+  let { min } = view.queues.bounds(slot);
+  let isMended = false;
+  for (;;) {
+    const { max } = view.queues.bounds(slot);
+    try {
+      return await searchByTime(min, max, time, (queueOffset) => storedAtOf(view, slot, queueOffset));
+    } catch (error) {
+      if (error instanceof Expired) {
+        min = Math.max(min, firstReadable(view, slot));
+      } else {
+        if (isMended || !StoreError.is(error, 'CORRUPT')) throw error;
+        isMended = true;
+        await view.mendQueue(slot);
+        view.assertReadable();
+        min = Math.max(min, view.queues.bounds(slot).min);
+      }
+    }
+  }
+}
+
+/** Reads the fixed fields only: as many bytes as every record has. */
+async function storedAtOf(view: ReadView, slot: number, queueOffset: number): Promise<number> {
+  const { segments } = view;
+  if (queueOffset < view.queues.bounds(slot).min) throw new Expired();
+  const offset = physicalOffsetAt(view, slot, queueOffset);
+  const fits = offset >= 0 && offset + recordBytesMin <= view.visible();
+  if (!fits || (offset % segments.segmentBytes) + recordBytesMin > segments.segmentBytes) {
+    throw damagedLog(view, segments.minOffset, `message ${queueOffset} of ${queueText(view, slot)} is missing`);
+  }
+  const bytes = Buffer.alloc(recordBytesMin);
+  if (!(await readLog(view, bytes, offset, recordBytesMin))) throw new Expired();
+  const magic = bytes.readInt32BE(4);
+  const isMeant = (magic === magicV1 || magic === magicV2) && readInt64(bytes, 20) === queueOffset && readInt64(bytes, 28) === offset;
+  if (!isMeant || bytes.readInt32BE(12) !== view.registry.queueIdOf(slot)) {
+    throw damagedLog(view, offset, `another record than message ${queueOffset} of ${queueText(view, slot)}`);
+  }
+  return readInt64(bytes, 48 + ((bytes.readInt32BE(36) & sysFlagBornHostIPv6) === 0 ? 8 : 20));
+}
