@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isAllZero } from '../../src/base/bytes.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
 import {
   accept,
@@ -70,18 +71,18 @@ describe('trimming', () => {
     expect(queues.bounds(slot)).toEqual({ min: 5, max: 7 });
   });
 
-  it('files that a crash kept from being forgotten are not missed', async () => {
+  it('files that went before the state file knew of it are not missed', async () => {
     const platform = memoryPlatform();
     const { queues, registry } = openQueues(platform, 4);
     const slot = registry.slotOf('a', 0);
-    accept(queues, rowsOf(slot, 0, 16));
+    accept(queues, rowsOf(slot, 0, 40));
     await queues.sync();
-    await queues.trim(1000);
+    expect(await queues.trim(1000)).toBe(2);
     const reopened = openQueues(platform, 4);
     reopened.registry.slotOf('a', 0);
-    reopened.queues.restore(slot, 0, 16);
+    reopened.queues.restore(slot, 0, 40);
     await reopened.queues.trim(1000);
-    expect(reopened.queues.bounds(slot)).toEqual({ min: 10, max: 16 });
+    expect(reopened.queues.bounds(slot)).toEqual({ min: 10, max: 40 });
     expect(reopened.queues.damagedSlots.size).toBe(0);
   });
 
@@ -165,7 +166,32 @@ describe('cutting', () => {
     await queues.cut(slot, 7);
     expect(queues.bounds(slot)).toEqual({ min: 7, max: 7 });
     const after = platform.crash('synced');
-    expect(after.fs.list(`${directory}/a/0`).filter((name) => name > '00000000000000000080')).toEqual([]);
+    expect(after.fs.list(`${directory}/a/0`)).toEqual([]);
+  });
+
+  it('the zeros behind the last entry are durable when it returns', async () => {
+    const platform = await preparedPlatform();
+    const { queues, registry } = openQueues(platform, 100);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 90));
+    await queues.sync();
+    await queues.cut(slot, 10);
+    const bytes = bytesOf(platform.crash('synced'), `${directory}/a/0/00000000000000000000`);
+    expect(bytes).toHaveLength(2000);
+    expect(bytes.readUInt32BE(9 * 20 + 4)).toBe(900);
+    expect(isAllZero(bytes, 200)).toBe(true);
+  });
+
+  it('whether it is due can be told by a look', async () => {
+    const { queues, registry } = openQueues(memoryPlatform(), 4);
+    const slot = registry.slotOf('a', 0);
+    expect(queues.isCleanBehind(slot, 0)).toBe(true);
+    accept(queues, rowsOf(slot, 0, 7));
+    await queues.sync();
+    const verdicts = Array.from({ length: 10 }, (_, max) => queues.isCleanBehind(slot, max));
+    expect(verdicts).toEqual([false, false, false, false, false, false, false, true, true, true]);
+    await queues.cut(slot, 4);
+    expect(queues.isCleanBehind(slot, 4)).toBe(true);
   });
 
   it('a file that would hold pre-fill alone goes too', async () => {
