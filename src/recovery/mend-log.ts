@@ -142,7 +142,7 @@ export async function keepAside(options: MendOptions, file: StoreFile, base: num
   return path;
 }
 
-async function withFile<T>(fs: FileSystem, path: string, work: (file: StoreFile) => Promise<T>): Promise<T> {
+export async function withFile<T>(fs: FileSystem, path: string, work: (file: StoreFile) => Promise<T>): Promise<T> {
   const file = fs.open(path, 'read-write');
   try {
     return await work(file);

@@ -1,7 +1,6 @@
 import { StoreError } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { xxh64Hex } from '../base/xxh64.js';
-import { feed } from '../commit-log/feed.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import { checkpointMinTime, decodeCheckpoint } from '../format/checkpoint.js';
@@ -13,6 +12,8 @@ import type { Examination } from './examine.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
+import { feedFrom, missingQueues, restoreDerived } from './restore-derived.js';
+import { placesIn, type QueuePlace } from './queue-places.js';
 import { type DamageNote, skipDamage } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
 import type { IndexState, State } from './state.js';
@@ -26,6 +27,7 @@ export interface RecoverableQueues extends FactsTarget {
   listOnDisk(): readonly { readonly topic: string; readonly queueId: number; readonly fileStarts: readonly number[] }[];
   scanFiles(topic: string, queueId: number): { readonly min: number; readonly max: number };
   firstAtOrAbove(slot: number, physicalOffset: number): number;
+  readEntries(slot: number, from: number, into: Buffer, count: number): number;
   trim(minPhysicalOffset: number): Promise<number>;
   readonly pendingBytes: number;
   writePending(bytesMax: number): void;
@@ -54,6 +56,7 @@ export interface RecoverOptions {
   readonly kept: KeptOptions;
   readonly mode: 'strict' | 'skip' | 'truncate';
   readonly recordChecksum: boolean;
+  readonly storeHost: { readonly address: string; readonly port: number };
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (scannedBytes: number, totalBytes: number) => void;
   /** Called before the first change on disk: makes the directories and `abort`. */
@@ -73,8 +76,6 @@ export interface Recovered {
   readonly damage: readonly DamageNote[];
   readonly redispatchedCount: number;
 }
-
-const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Decides what of the log survived, makes that durable, and brings queues and index up to it. */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
@@ -181,6 +182,9 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const state = trustedState(options, isForeign);
   const from = Math.max(min, state?.safeOffset ?? min);
   const damage: DamageNote[] = [];
+  const skippedAt = new Set<number>();
+  const places = (start: number, end: number): readonly QueuePlace[] => placesOnDisk(options, start, end);
+  const numbersAt = { from, next: new Map(state?.queues.map((queue) => [`${queue.topic}/${queue.queueId}`, queue.max])) };
   let skippedBytes = 0;
   const total = (segments.bases.at(-1) ?? 0) + segments.segmentBytes - from;
   const search = async (start: number): Promise<FoundEnd> =>
@@ -195,7 +199,9 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
       onProgress: (offset) => options.onProgress(Math.max(0, offset - from), total),
       skip: async (stopped) => {
         await options.beforeChanges();
-        const skipped = await skipDamage({ ...options, fs: options.platform.fs, spans }, stopped, durable);
+        if (stopped.reason === 'end' || skippedAt.has(stopped.offset)) return undefined;
+        skippedAt.add(stopped.offset);
+        const skipped = await skipDamage({ ...options, fs: options.platform.fs, spans, durable, placesIn: places, numbersAt }, stopped);
         damage.push(...skipped.notes);
         skippedBytes += skipped.bytes;
         return skipped.next;
@@ -223,6 +229,24 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
     skippedBytes,
     damage,
   });
+}
+
+/** What the queue files on the disk say, before anything of them is believed; leaves no trace in the queues. */
+function placesOnDisk(options: RecoverOptions, from: number, to: number): readonly QueuePlace[] {
+  const { queues, registry } = options;
+  const slots: number[] = [];
+  for (const queue of queues.listOnDisk()) {
+    const slot = registry.slotOf(queue.topic, queue.queueId);
+    const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
+    queues.restore(slot, min, max);
+    slots.push(slot);
+  }
+  const places = placesIn(queues, registry, from, to);
+  for (const slot of slots) {
+    queues.restore(slot, 0, 0);
+    registry.next[slot] = 0;
+  }
+  return places;
 }
 
 /** Signs that another broker has used the directory since we last wrote our state. */
@@ -278,81 +302,6 @@ function trustedState(options: RecoverOptions, isForeign: boolean): State | unde
   const { state } = options.found;
   if (state === undefined || state.safeOffset < options.segments.minOffset) return undefined;
   return isForeign ? undefined : state;
-}
-
-/** Queues that the state knows and whose files are not all there. */
-function missingQueues(options: RecoverOptions, state: State): ReadonlySet<string> {
-  const { queues, kept } = options;
-  const fileBytes = kept.queueEntriesPerFile * 20;
-  const onDisk = new Map(queues.listOnDisk().map((queue) => [`${queue.topic}/${queue.queueId}`, new Set(queue.fileStarts)]));
-  const missing = new Set<string>();
-  for (const queue of state.queues) {
-    if (queue.min === queue.max) continue;
-    const name = `${queue.topic}/${queue.queueId}`;
-    const starts = onDisk.get(name);
-    const first = Math.floor((queue.min * 20) / fileBytes);
-    const last = Math.floor(((queue.max - 1) * 20) / fileBytes);
-    for (let i = first; i <= last; i += 1) if (starts?.has(i * fileBytes) !== true) missing.add(name);
-  }
-  return missing;
-}
-
-/** Restores what the state vouches for and feeds the rest from the log. Returns how many records were fed. */
-async function restoreDerived(options: RecoverOptions, state: State | undefined, from: number, end: number): Promise<number> {
-  const { queues, registry, segments, index } = options;
-  const min = segments.minOffset;
-  let start = state === undefined ? min : from;
-  const missing = state === undefined ? new Set<string>() : missingQueues(options, state);
-  for (const queue of state?.queues ?? []) {
-    const slot = registry.slotOf(queue.topic, queue.queueId);
-    if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max);
-    else {
-      start = min;
-    }
-  }
-  if (index !== undefined) {
-    const { refeedFrom } = await index.open(state?.index ?? [], false, min);
-    if (refeedFrom !== undefined) start = Math.min(start, Math.max(refeedFrom, min));
-    await index.cut(end);
-  }
-  const count = await feedFrom(options, start, end, end);
-  keepNumbers(options, end);
-  return count;
-}
-
-/**
- * Queues of which the log holds nothing: their numbers go on where their files had come to, as far as these speak of records that
- * are (or were) in the log.
- */
-function keepNumbers(options: RecoverOptions, end: number): void {
-  const { queues, registry } = options;
-  for (const queue of queues.listOnDisk()) {
-    const slot = registry.slotOf(queue.topic, queue.queueId);
-    const known = queues.bounds(slot);
-    if (known.max > known.min || known.max > 0) continue;
-    const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
-    queues.restore(slot, min, max);
-    const next = Math.max(queues.firstAtOrAbove(slot, end), registry.next[slot] ?? 0);
-    registry.next[slot] = 0;
-    queues.restore(slot, next, next);
-  }
-}
-
-async function feedFrom(options: RecoverOptions, from: number, to: number, durable: number): Promise<number> {
-  const { queues, index, segments, registry } = options;
-  const targets: FactsTarget[] = index === undefined ? [queues] : [queues, index];
-  return await feed({
-    segments,
-    registry,
-    targets,
-    from,
-    to,
-    signal: options.signal,
-    afterBatch: () => {
-      if (queues.pendingBytes > PENDING_BYTES_MAX) queues.writePending(PENDING_BYTES_MAX);
-      if (index !== undefined && index.pendingBytes > PENDING_BYTES_MAX) index.writePending(durable, PENDING_BYTES_MAX);
-    },
-  });
 }
 
 /**

@@ -155,7 +155,7 @@ export class Engine {
   /** Makes anew whatever derived structure is damaged. */
   async mendAll(): Promise<void> {
     const { queues, index } = this.foundation;
-    for (const slot of [...queues.damagedSlots]) await this.#rebuildQueue(slot);
+    for (const slot of [...queues.damagedSlots]) await this.rebuildQueue(slot);
     if (index?.damaged === true) await this.#indexFeeder?.rebuild();
   }
 
@@ -181,7 +181,8 @@ export class Engine {
     for (const callback of [...this.#changeCallbacks]) callback();
   }
 
-  async #rebuildQueue(slot: number): Promise<void> {
+  /** Makes the entries of a queue anew from the log. */
+  async rebuildQueue(slot: number): Promise<void> {
     const { queues, segments, registry } = this.foundation;
     const topic = registry.topicOf(slot);
     const queueId = registry.queueIdOf(slot);
@@ -270,7 +271,7 @@ export class Engine {
     const last = this.#mendedAtMs.get(slot);
     if (last !== undefined && nowMs - last < MEND_PAUSE_MS) return false;
     this.#mendedAtMs.set(slot, nowMs);
-    await this.#rebuildQueue(slot);
+    await this.rebuildQueue(slot);
     return true;
   }
 

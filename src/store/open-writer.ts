@@ -52,6 +52,7 @@ async function start(foundation: Foundation, found: Examination, startMs: number
     found,
     mode: options.recovery,
     recordChecksum: options.recordChecksum,
+    storeHost: options.storeHost,
     signal: options.signal,
     onProgress: (scannedBytes, totalBytes) => listening.tell('onRecoveryProgress', { scannedBytes, totalBytes }),
     beforeChanges: async () => {

@@ -28,6 +28,7 @@ import { get } from './get.js';
 import { offsetAt } from './offset-at.js';
 import { whole } from './options.js';
 import { bounds, read, topics } from './read.js';
+import { repair } from './repair.js';
 import { tailQueue } from './tail.js';
 import { tailLog } from './tail-all.js';
 import { type VerifyOptions, verifyStore } from './verify.js';
@@ -119,8 +120,8 @@ export class WritingStore implements Store {
     return hold(this.#engine, offset);
   }
 
-  async repair(_options?: Abortable): Promise<RecoveryReport> {
-    return await Promise.reject(ioError('repair', new Error('not built yet')));
+  async repair(options?: Abortable): Promise<RecoveryReport> {
+    return await repair(this.#engine, options);
   }
 
   async clean(options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {

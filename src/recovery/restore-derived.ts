@@ -1,0 +1,82 @@
+import { feed } from '../commit-log/feed.js';
+import type { FactsTarget } from '../format/record-facts.js';
+import { queueEntryBytes } from '../format/queue-entry.js';
+import type { RecoverOptions } from './recover.js';
+import type { State } from './state.js';
+
+const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Queues that the state knows and whose files are not all there. */
+export function missingQueues(options: RecoverOptions, state: State): ReadonlySet<string> {
+  const { queues, kept } = options;
+  const fileBytes = kept.queueEntriesPerFile * queueEntryBytes;
+  const onDisk = new Map(queues.listOnDisk().map((queue) => [`${queue.topic}/${queue.queueId}`, new Set(queue.fileStarts)]));
+  const missing = new Set<string>();
+  for (const queue of state.queues) {
+    if (queue.min === queue.max) continue;
+    const name = `${queue.topic}/${queue.queueId}`;
+    const starts = onDisk.get(name);
+    const first = Math.floor((queue.min * queueEntryBytes) / fileBytes);
+    const last = Math.floor(((queue.max - 1) * queueEntryBytes) / fileBytes);
+    for (let i = first; i <= last; i += 1) if (starts?.has(i * fileBytes) !== true) missing.add(name);
+  }
+  return missing;
+}
+
+/** Restores what the state vouches for and feeds the rest from the log. Returns how many records were fed. */
+export async function restoreDerived(options: RecoverOptions, state: State | undefined, from: number, end: number): Promise<number> {
+  const { queues, registry, segments, index } = options;
+  const min = segments.minOffset;
+  let start = state === undefined ? min : from;
+  const missing = state === undefined ? new Set<string>() : missingQueues(options, state);
+  for (const queue of state?.queues ?? []) {
+    const slot = registry.slotOf(queue.topic, queue.queueId);
+    if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max);
+    else {
+      start = min;
+    }
+  }
+  if (index !== undefined) {
+    const { refeedFrom } = await index.open(state?.index ?? [], false, min);
+    if (refeedFrom !== undefined) start = Math.min(start, Math.max(refeedFrom, min));
+    await index.cut(end);
+  }
+  const count = await feedFrom(options, start, end, end);
+  keepNumbers(options, end);
+  return count;
+}
+
+/**
+ * Queues of which the log holds nothing: their numbers go on where their files had come to, as far as these speak of records that
+ * are (or were) in the log.
+ */
+function keepNumbers(options: RecoverOptions, end: number): void {
+  const { queues, registry } = options;
+  for (const queue of queues.listOnDisk()) {
+    const slot = registry.slotOf(queue.topic, queue.queueId);
+    const known = queues.bounds(slot);
+    if (known.max > known.min || known.max > 0) continue;
+    const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
+    queues.restore(slot, min, max);
+    const next = Math.max(queues.firstAtOrAbove(slot, end), registry.next[slot] ?? 0);
+    registry.next[slot] = 0;
+    queues.restore(slot, next, next);
+  }
+}
+
+export async function feedFrom(options: RecoverOptions, from: number, to: number, durable: number): Promise<number> {
+  const { queues, index, segments, registry } = options;
+  const targets: FactsTarget[] = index === undefined ? [queues] : [queues, index];
+  return await feed({
+    segments,
+    registry,
+    targets,
+    from,
+    to,
+    signal: options.signal,
+    afterBatch: () => {
+      if (queues.pendingBytes > PENDING_BYTES_MAX) queues.writePending(PENDING_BYTES_MAX);
+      if (index !== undefined && index.pendingBytes > PENDING_BYTES_MAX) index.writePending(durable, PENDING_BYTES_MAX);
+    },
+  });
+}
