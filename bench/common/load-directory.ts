@@ -1,0 +1,20 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Beside the store of the main job; nothing of it stays. */
+const defaultParent = fileURLToPath(new URL('../../data/run-bench', import.meta.url));
+
+/** A folder for the files of a load program, and how to be rid of it: only what the program made itself is deleted. */
+export function makeLoadDirectory(asked: string | undefined): { readonly directory: string; remove(): Promise<void> } {
+  if (asked === undefined) {
+    mkdirSync(defaultParent, { recursive: true });
+    const directory = mkdtempSync(join(defaultParent, 'run-'));
+    return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
+  }
+  const directory = resolve(asked);
+  if (existsSync(directory) && readdirSync(directory).length > 0) throw new Error(`${directory} is there and not empty`);
+  mkdirSync(directory, { recursive: true });
+  return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
+}
