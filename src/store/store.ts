@@ -27,10 +27,12 @@ import { findByKey } from './find-by-key.js';
 import { get } from './get.js';
 import { offsetAt } from './offset-at.js';
 import { whole } from './options.js';
-import { bounds, read, topics } from './read.js';
+import { bounds } from './bounds.js';
+import { read } from './read.js';
 import { repair } from './repair.js';
 import { tailQueue } from './tail.js';
 import { tailLog } from './tail-all.js';
+import { topics } from './topics.js';
 import { type VerifyOptions, verifyStore } from './verify.js';
 
 /** The store that writes. Each method stands in a file of its own name beside this one. */
