@@ -74,7 +74,8 @@ export class KeyIndex implements FactsTarget {
    * Opens over existing files. `clean`: nobody but this store can have touched them since `states`; if they are not as it says
    * they are taken as after a crash. Otherwise the entries that `states` counts are taken and the newest file's slots made
    * anew. `minPhysicalOffset`: leading files of `states` that end below it may be gone, `trim` may have removed them since.
-   * Returns from where the log is to be fed again (undefined: from the state's safe offset; 0: all of it), and how many files were set aside.
+   * Returns from where the log is to be fed again (undefined: from the state's safe offset; 0: all of it), and how many files
+   * were set aside.
    */
   open(
     states: readonly IndexFileState[],

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { isAllZero } from '../../src/base/bytes.js';
 import { indexEntryHash, readIndexHeader } from '../../src/format/index-layout.js';
 import { KeyIndex } from '../../src/key-index/key-index.js';
 import { nodePlatform } from '../../src/platform/node-platform.js';
@@ -59,6 +60,25 @@ test('after a crash the files become byte for byte what they would have been wit
     await index.close();
     expect([...filesOf(platform.fs).values()]).toEqual([...expected.values()]);
   }
+});
+
+test('opening after a crash zeroes what lies behind the entries that the state counts', async () => {
+  const platform = memoryPlatform();
+  await makeRoot(platform.fs);
+  const index = makeIndex(platform.fs, shape);
+  await index.open([], true);
+  accept(index, rows.slice(0, 15));
+  const states = (await index.sync(rows[10]?.physicalOffset ?? 0)) ?? [];
+  index.writePending(Infinity, Infinity);
+  const { fs } = platform.crash('all');
+  const path = `${directory}/${states[0]?.name ?? ''}`;
+  const behind = 40 + 4 * shape.slotCount + 20 * 21;
+  expect(isAllZero(readAll(fs, path), behind)).toBe(false);
+  expect(await makeIndex(fs, shape).open(states, false)).toEqual({ refeedFrom: undefined, asideCount: 0 });
+  const bytes = readAll(fs, path);
+  expect(bytes).toHaveLength(40 + 4 * shape.slotCount + 20 * shape.entryCount);
+  expect(isAllZero(bytes, behind - 20, behind)).toBe(false);
+  expect(isAllZero(bytes, behind)).toBe(true);
 });
 
 test('what a cut takes back leaves no trace in the bytes', async () => {
