@@ -2,9 +2,10 @@ import type { EpochMs, PhysicalOffset, QueueOffset } from '../base/quantities.js
 import { encodeMessageId } from './message-id.js';
 import type { AppendReceipt, Message } from './message.js';
 import { keysProperty, tagsProperty } from './property-names.js';
-import { eachProperty } from './property-scan.js';
+import { equalsBytes, PropertyCursor, textOf } from './property-scan.js';
 import { batchPropertyName, checksumPropertyName } from './record-layout.js';
 import type { RecordView } from './record-view.js';
+import { ShortTexts } from './short-texts.js';
 
 /** A record as the reader of a store gets it. Nothing in it shares memory with the bytes it came from. */
 class DecodedMessage implements Message {
@@ -27,8 +28,7 @@ class DecodedMessage implements Message {
   readonly #hostHex: string;
 
   constructor(view: RecordView, bytes: Buffer, durable: boolean) {
-    const found = new Properties();
-    eachProperty(bytes, view.propertiesStart, view.propertiesEnd, found.visit);
+    const found = readProperties(view, bytes);
     this.topic = view.topic;
     this.queueId = view.queueId;
     this.queueOffset = view.queueOffset;
@@ -36,7 +36,7 @@ class DecodedMessage implements Message {
     this.recordBytes = view.recordBytes;
     this.storedAt = view.storedAt;
     this.durable = durable;
-    this.body = Buffer.copyBytesFrom(bytes, view.bodyStart, view.bodyEnd - view.bodyStart);
+    this.body = copyOf(bytes, view.bodyStart, view.bodyEnd);
     this.tag = found.tag;
     this.keys = found.keys;
     this.properties = found.others;
@@ -57,18 +57,40 @@ class DecodedMessage implements Message {
   }
 }
 
-/** Sorts a record's properties into those with a field of their own, those of the store, and the others. */
-class Properties {
-  tag: string | undefined = undefined;
-  keys: readonly string[] = [];
-  readonly others: Record<string, string> = {};
+/** A record's properties: those with a field of their own, and the others but for those of the store. */
+interface Properties {
+  tag: string | undefined;
+  keys: readonly string[];
+  readonly others: Record<string, string>;
+}
 
-  readonly visit = (name: string, value: string): void => {
-    if (name === tagsProperty) this.tag = value;
-    else if (name === keysProperty) this.keys = value.split(' ').filter((key) => key !== '');
-    else if (name === '__proto__') defineOwn(this.others, name, value);
-    else if (name !== checksumPropertyName && name !== batchPropertyName) this.others[name] = value;
-  };
+const cursor: PropertyCursor = new PropertyCursor();
+const names: ShortTexts = new ShortTexts();
+const values: ShortTexts = new ShortTexts();
+
+function readProperties(view: RecordView, bytes: Buffer): Properties {
+  const found: Properties = { tag: undefined, keys: [], others: {} };
+  for (cursor.begin(view.propertiesStart, view.propertiesEnd); cursor.next(bytes); ) {
+    const { valueStart, valueEnd } = cursor;
+    const name = names.get(bytes, cursor.nameStart, cursor.nameEnd);
+    if (name === tagsProperty) found.tag = values.get(bytes, valueStart, valueEnd);
+    else if (name === keysProperty) found.keys = keysOf(textOf(bytes, valueStart, valueEnd));
+    else if (name === checksumPropertyName || name === batchPropertyName) continue;
+    else if (name === '__proto__') defineOwn(found.others, name, values.get(bytes, valueStart, valueEnd));
+    else found.others[name] = values.get(bytes, valueStart, valueEnd);
+  }
+  return found;
+}
+
+function keysOf(text: string): readonly string[] {
+  return text.includes(' ') ? text.split(' ').filter((key) => key !== '') : [text];
+}
+
+/** Small ones come out of a pool, which is quicker and shared with nobody. */
+function copyOf(bytes: Buffer, start: number, end: number): Buffer<ArrayBuffer> {
+  const copy = Buffer.allocUnsafe(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
 }
 
 /** An assignment to this name would set the object's prototype instead. */
@@ -82,7 +104,7 @@ let lastHostHex = '';
 
 /** All records of a store have the same host, nearly always. */
 function hostHexOf(bytes: Buffer, start: number, end: number): string {
-  if (end - start !== lastHost.length || bytes.compare(lastHost, 0, lastHost.length, start, end) !== 0) {
+  if (!equalsBytes(bytes, start, end, lastHost)) {
     lastHost = Buffer.from(bytes.subarray(start, end));
     lastHostHex = lastHost.toString('hex').toUpperCase();
   }

@@ -77,19 +77,50 @@ export function equalsBytes(bytes: Buffer, start: number, end: number, text: Buf
   return end - start === text.length && isText(bytes, start, text);
 }
 
-/** Calls back with every entry that counts, in stored order, duplicates included. */
-export function eachProperty(bytes: Buffer, start: number, end: number, visit: (name: string, value: string) => void): void {
-  let at = start;
-  while (at < end) {
-    let nameEnd = -1;
-    let stop = at;
-    for (; stop < end && bytes[stop] !== separatorEntry; stop += 1) if (nameEnd < 0 && bytes[stop] === separatorName) nameEnd = stop;
-    if (nameEnd > at && nameEnd + 1 < stop) visit(textOf(bytes, at, nameEnd), textOf(bytes, nameEnd + 1, stop));
-    at = stop + 1;
+/**
+ * Goes over every entry that counts, in stored order, duplicates included:
+ *
+ *     for (cursor.begin(start, end); cursor.next(bytes); ) ... cursor.nameStart ... cursor.valueEnd
+ */
+export class PropertyCursor {
+  nameStart = 0;
+  nameEnd = 0;
+  valueEnd = 0;
+  #at = 0;
+  #end = 0;
+
+  get valueStart(): number {
+    return this.nameEnd + 1;
+  }
+
+  begin(start: number, end: number): void {
+    this.#at = start;
+    this.#end = end;
+  }
+
+  /** Whether there is one more. */
+  next(bytes: Buffer): boolean {
+    const end = this.#end;
+    let at = this.#at;
+    while (at < end) {
+      let nameEnd = at;
+      while (nameEnd < end && bytes[nameEnd] !== separatorName && bytes[nameEnd] !== separatorEntry) nameEnd += 1;
+      let stop = nameEnd;
+      while (stop < end && bytes[stop] !== separatorEntry) stop += 1;
+      if (nameEnd > at && nameEnd + 1 < stop) {
+        this.nameStart = at;
+        this.nameEnd = nameEnd;
+        this.valueEnd = stop;
+        this.#at = stop + 1;
+        return true;
+      }
+      at = stop + 1;
+    }
+    return false;
   }
 }
 
-/** The bytes as a string. A short ASCII one is made by hand, which is quicker than the call. */
+/** The bytes as a string. */
 export function textOf(bytes: Buffer, start: number, end: number): string {
   return bytes.toString('utf8', start, end);
 }

@@ -52,6 +52,7 @@ interface Topic {
 }
 
 const two32 = 4_294_967_296;
+const perTwo32: number = 1 / two32;
 const cachedTopicsMax = 16_384;
 /** Up to here a string is looked at character by character; most are ASCII, and then length is size. */
 const shortTextMax = 1_024;
@@ -285,7 +286,7 @@ export class RecordEncoder {
 }
 
 function setInt64(view: DataView, at: number, value: number): void {
-  const high = Math.floor(value / two32);
+  const high = Math.floor(value * perTwo32);
   view.setInt32(at, high);
   view.setUint32(at + 4, value - high * two32);
 }

@@ -3,7 +3,7 @@ import { crc32View } from '../base/checksum.js';
 import { javaHash } from '../base/java-hash.js';
 import { delayOfLevelMs, parseDelayLevel } from './delay-levels.js';
 import { indexHashOf } from './index-layout.js';
-import { eachProperty, equalsBytes, PropertyScan, textOf } from './property-scan.js';
+import { equalsBytes, PropertyCursor, PropertyScan, textOf } from './property-scan.js';
 import { readChecksumProperty, recordCrc } from './record-checksum.js';
 import {
   blankBytes,
@@ -68,6 +68,7 @@ export class RecordView {
 
   readonly #recordBytesMax: number;
   readonly #properties = new PropertyScan();
+  readonly #cursor = new PropertyCursor();
   #scanned = false;
   #view: DataView = new DataView(noBytes.buffer, 0, 0);
   /** Start of the fields behind the store host. */
@@ -328,10 +329,13 @@ export class RecordView {
 
   /** The value of a property; of several of one name the last. */
   property(name: string): string | undefined {
+    const { bytes } = this;
+    const sought = Buffer.from(name);
+    const cursor = this.#cursor;
     let found: string | undefined;
-    eachProperty(this.bytes, this.propertiesStart, this.propertiesEnd, (entry, value) => {
-      if (entry === name) found = value;
-    });
+    for (cursor.begin(this.propertiesStart, this.propertiesEnd); cursor.next(bytes); ) {
+      if (equalsBytes(bytes, cursor.nameStart, cursor.nameEnd, sought)) found = textOf(bytes, cursor.valueStart, cursor.valueEnd);
+    }
     return found;
   }
 
