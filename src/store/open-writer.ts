@@ -1,6 +1,7 @@
-import { ioError, StoreError } from '../base/errors.js';
+import { dirname } from 'node:path';
+import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import { readLockHolder } from '../platform/lock-holder.js';
-import type { Platform } from '../platform/platform.js';
+import type { FileSystem, Platform } from '../platform/platform.js';
 import { examine, type Examination, listIfThere } from '../recovery/examine.js';
 import type { KeptOptions } from '../recovery/manifest.js';
 import { recover, type Recovered } from '../recovery/recover.js';
@@ -23,7 +24,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, pl
   const { fs, clock } = platform;
   const startMs = clock.monotonicMs();
   options.signal?.throwIfAborted();
-  await attempt(`creating ${directory}`, async () => await fs.makeDirectory(directory));
+  await attempt(`creating ${directory}`, async () => await makeDurableDirectory(fs, directory));
   const lock = attemptSync(`locking ${directory}`, () => fs.lockDirectory(directory));
   if (lock === undefined) throw lockedError(platform, directory);
   try {
@@ -40,6 +41,22 @@ export async function openWriter(directory: string, options: ResolvedOptions, pl
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/** A directory is no safer than its entry in its parent, and that one's in its own. */
+async function makeDurableDirectory(fs: FileSystem, directory: string): Promise<void> {
+  const made: string[] = [];
+  for (let path = directory; !fs.exists(path); path = dirname(path)) made.push(path);
+  await fs.makeDirectory(directory);
+  for (const path of made.reverse()) {
+    try {
+      await fs.syncDirectory(dirname(path));
+    } catch (error) {
+      // A directory that may be written to but not read cannot be synced by us.
+      const code = systemErrorCode(error);
+      if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    }
   }
 }
 
