@@ -1,5 +1,5 @@
 import { assert, defined } from '../base/assert.js';
-import { StoreError } from '../base/errors.js';
+import { ioError, StoreError } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import type { NewMessage } from '../format/message.js';
 import { Receipt } from '../format/receipt.js';
@@ -247,7 +247,7 @@ export class Appender {
     const { segments, clock, onRolled } = this.#options;
     const previous = this.#active;
     const base = previous === undefined ? segments.baseOf(this.#assigned) : previous.endOffset;
-    const fresh = segments.create(base);
+    const fresh = this.#create(base);
     if (previous !== undefined && this.#assigned < base) {
       this.#batchHead = undefined;
       this.#openWindow(BLANK_BYTES);
@@ -264,6 +264,14 @@ export class Appender {
     clock.nextTurn(() => {
       if (this.#active === fresh && !this.writer.isStopped) segments.prepareNext(fresh.endOffset);
     });
+  }
+
+  #create(base: number): Segment {
+    try {
+      return this.#options.segments.create(base);
+    } catch (error) {
+      throw ioError('append: making the next segment', error);
+    }
   }
 
   #mark(): Mark {

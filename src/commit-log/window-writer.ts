@@ -147,7 +147,9 @@ export class WindowWriter {
     const failed = this.#ops.filter((op) => op.error !== undefined);
     const lowest = failed[0];
     if (lowest === undefined) return undefined;
-    const offset = Math.min(lowest.offset, lowest.window.headOfBatchBefore ?? lowest.offset);
+    // Only a window's first write can begin inside a batch.
+    const { offset: start, window } = lowest;
+    const offset = start === window.startOffset ? Math.min(start, window.headOfBatchBefore ?? start) : start;
     return { offset, issuedEnd: this.#issuedEnd, errors: failed.map((op) => op.error) };
   }
 
