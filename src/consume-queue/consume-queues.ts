@@ -37,7 +37,7 @@ export interface QueueBounds {
 }
 
 /** Bytes written between two turns of the event loop while a safe point is taken. */
-const sliceBytes = 256 * 1024;
+const sliceBytes = 1024 * 1024;
 /** No byte of a queue lies beyond what a number holds exactly. */
 const queueOffsetMax = Math.floor(Number.MAX_SAFE_INTEGER / queueEntryBytes / 2);
 
@@ -172,12 +172,12 @@ export class ConsumeQueues implements FactsTarget {
   }
 
   /**
-   * Writes at most `bytesMax` bytes of pending entries, the queues taking turns. When the disk is full, what could not be
+   * Writes at most `bytesMax` bytes of pending entries, less where they belong to many queues; those with much to write first. When the disk is full, what could not be
    * written stays in memory for the next call; any other failure marks the queue as damaged. Entries whose file is not there
    * yet have it made in the background, and are written by that.
    */
   writePending(bytesMax: number): void {
-    this.#writer.writePending(bytesMax);
+    this.#writer.writePending(bytesMax, false);
   }
 
   /**
@@ -308,7 +308,7 @@ export class ConsumeQueues implements FactsTarget {
     for (;;) {
       for (let target = targets[i]; target !== undefined && this.#isSettled(target.queue, target.max); target = targets[i]) i += 1;
       if (i === targets.length) return;
-      this.#writer.writePending(sliceBytes);
+      this.#writer.writePending(sliceBytes, true);
       const creation = this.#writer.nextCreation();
       if (this.#writer.fullError !== undefined) {
         await this.#writer.creationsSettled();

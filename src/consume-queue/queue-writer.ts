@@ -12,8 +12,10 @@ import type { UnsyncedQueues } from './unsynced-queues.js';
 import { WaitingLine } from './waiting-line.js';
 
 const pieceBytesMax = 3276 * queueEntryBytes;
-/** A call costs about as much as this many bytes; more if the file has to be opened, which with many queues it mostly has. */
-const callCostBytes = 4096;
+/** What a write costs at least, in bytes: with many queues the file mostly has to be opened, and another one closed. */
+const callCostBytes = 16 * 1024;
+/** Queues looked at in vain in one call. */
+const passedOverMax = 256;
 /** When the disk is full, most of the other writes would fail as well. */
 const failureCountMax = 8;
 const creationCountMax = 4;
@@ -64,16 +66,28 @@ export class QueueWriter {
     while (this.#creations.size > 0) await Promise.all(this.#creations);
   }
 
-  /** Writes about `bytesMax` bytes, never more. Queues whose next file is not there yet have it made, and wait for that. */
-  writePending(bytesMax: number): void {
+  /**
+   * Writes at most `bytesMax` bytes, of some queues or, with `all`, of each in turn. Without it, queues with little to write are
+   * passed over while others have much: they would cost a write for a few entries. Queues whose next file is not there yet have
+   * it made, and wait for that.
+   */
+  writePending(bytesMax: number, all: boolean): void {
+    const waitingCount = this.#line.length + this.#creationLine.length + this.#creations.size;
+    const worthwhileBytes = all ? 0 : this.#table.pendingBytes / waitingCount / 4;
     let room = bytesMax;
     let failureCount = 0;
+    let passedOver = 0;
     let writtenBytes = 0;
-    while (room >= queueEntryBytes && failureCount < failureCountMax) {
+    while (room >= queueEntryBytes && failureCount < failureCountMax && passedOver < passedOverMax) {
       const queue = this.#line.shift();
       if (queue === undefined) break;
       queue.listed = false;
       if (!this.#mayWrite(queue)) continue;
+      if ((queue.pending?.length ?? 0) < worthwhileBytes) {
+        passedOver += 1;
+        this.enlist(queue);
+        continue;
+      }
       try {
         const bytes = this.#writePiece(queue, Math.min(room, pieceBytesMax));
         writtenBytes += bytes;
