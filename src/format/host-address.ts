@@ -28,7 +28,7 @@ export function encodeHost(host: HostAddress, argument: string): EncodedHost {
   return { isIPv6: family === 6, words, port, hex: hostHex(words, port) };
 }
 
-export function hostHex(words: Int32Array, port: number): string {
+function hostHex(words: Int32Array, port: number): string {
   let hex = '';
   for (const word of words) hex += hexOfWord(word);
   return hex + hexOfWord(port);

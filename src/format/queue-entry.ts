@@ -7,7 +7,7 @@
  */
 export const queueEntryBytes = 20;
 /** The size in a pre-fill entry. */
-export const prefillRecordBytes = 0x7fffffff;
+const prefillRecordBytes = 0x7fffffff;
 
 const two32 = 4_294_967_296;
 

@@ -28,9 +28,7 @@ export const topicBytesMaxV1 = 127;
 export const ipv6ExtraBytes = 12;
 
 export const sysFlagTransactionMask = 0xc;
-export const transactionNone = 0x0;
-export const transactionPrepared = 0x4;
-export const transactionCommit = 0x8;
+const transactionPrepared = 0x4;
 export const transactionRollback = 0xc;
 export const sysFlagBornHostIPv6 = 0x10;
 export const sysFlagStoreHostIPv6 = 0x20;

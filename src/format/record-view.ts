@@ -215,12 +215,6 @@ export class RecordView {
   get storeHostEnd(): number {
     return this.#rest;
   }
-  get bornHostStart(): number {
-    return this.start + 48;
-  }
-  get bornHostEnd(): number {
-    return this.bornHostStart + this.#bornHostBytes;
-  }
   /** Stands for a record that was lost: the place in the queue is kept, the message is gone. */
   get isTombstone(): boolean {
     if (this.flag !== tombstoneFlag || this.bodyEnd - this.bodyStart > tombstoneBodyBytesMax) return false;

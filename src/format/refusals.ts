@@ -3,7 +3,7 @@ import { StoreError, type StoreErrorCode } from '../base/errors.js';
 const shownCharactersMax = 64;
 
 /** A value as an error message shows it: short, whatever it is, and never a body. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   if (typeof value === 'string') {
     return JSON.stringify(value.length > shownCharactersMax ? `${value.slice(0, shownCharactersMax)}…` : value);
   }

@@ -92,6 +92,37 @@ describe('records as RocketMQ writes them', () => {
   });
 });
 
+describe('the caches', () => {
+  it('hold more topics and tags than they keep, and forget nothing that matters', () => {
+    const encoder = new RecordEncoder(options);
+    const fresh = (i: number): Buffer => encode(new RecordEncoder(options), message(i), 0, 0);
+    const message = (i: number): NewMessage => ({ topic: `topic-${i}`, body: 'x', tag: `tag-${i}`, keys: ['k'] });
+    const few = new Map([0, 1, 4_096, 16_384, 16_385].map((i) => [i, fresh(i)]));
+    for (let i = 0; i < 17_000; i += 1) {
+      const encoded = encode(encoder, message(i), 0, 0);
+      if (few.has(i)) expect(encoded).toEqual(few.get(i));
+    }
+    for (const [i, expected] of few) expect(encode(encoder, message(i), 0, 0)).toEqual(expected);
+  });
+
+  it('give tags and topics of every length', () => {
+    const encoder = new RecordEncoder({ ...options, recordChecksum: true });
+    const view = new RecordView();
+    for (let length = 1; length <= 300; length += 1) {
+      const message = { topic: 't'.repeat(1 + (length % 127)), body: 'b'.repeat(length), tag: 'é'.repeat(length), properties: { p: 'v' } };
+      for (let again = 0; again < 2; again += 1) {
+        const record = encode(encoder, message, 0, 0, length % 5);
+        expect(view.read(record, 0, record.length)).toBe('record');
+        expect([view.verify(true), view.topic, view.property('TAGS'), view.property('p')]).toEqual([true, message.topic, message.tag, 'v']);
+      }
+    }
+  });
+
+  it('know the host as message ids begin', () => {
+    expect(new RecordEncoder(options).hostHex).toBe('C0A8010A00002A9F');
+  });
+});
+
 describe('the fields that system messages set', () => {
   it.each([
     [0x0, true],

@@ -258,6 +258,8 @@ describe('how many more bytes are needed', () => {
   });
 });
 
+const isPlain = (text: string): boolean => !text.includes('\x01') && !text.includes('\x02');
+
 const messages = fc.record(
   {
     topic: fc
@@ -267,14 +269,14 @@ const messages = fc.record(
     queueId: fc.nat(2 ** 31 - 1),
     flag: fc.integer(),
     bornAt: fc.maxSafeNat(),
-    tag: fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\x01\x02]/.test(text)),
-    keys: fc.array(fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\x01\x02 ]/.test(text))),
+    tag: fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => isPlain(text)),
+    keys: fc.array(fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => isPlain(text) && !text.includes(' '))),
     properties: fc.dictionary(
       fc
         .string({ unit: 'grapheme', minLength: 1 })
-        .filter((text) => !/[\x01\x02]/.test(text))
+        .filter((text) => isPlain(text))
         .map((text) => `x${text}`),
-      fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\x01\x02]/.test(text)),
+      fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => isPlain(text)),
     ),
   },
   { requiredKeys: ['topic', 'body'] },
@@ -315,7 +317,7 @@ describe('round trips', () => {
           expect(decoded).toMatchObject({ physicalOffset: offset, queueOffset: 77, storedAt: time, durable: false, recordBytes });
           expect(decoded.body).toEqual(Buffer.from(message.body as string));
           expect([decoded.tag, decoded.keys]).toEqual([message.tag, message.keys ?? []]);
-          expect({ ...decoded.properties }).toEqual({ ...(message.properties ?? {}) });
+          expect({ ...decoded.properties }).toEqual({ ...message.properties });
           // And again, from what was read.
           expect(encoder.stage(decoded, 5, head)).toBe(recordBytes);
         },

@@ -134,9 +134,9 @@ describe('standard JSON', () => {
         fc.double({ noNaN: true, noDefaultInfinity: true }).filter((number) => !Number.isInteger(number)),
         fc.bigInt({ min: 2n ** 53n, max: 2n ** 70n }),
         fc.string({ unit: 'binary' }),
-        fc.array(tie('value') as fc.Arbitrary<JsonValue>),
+        fc.array(tie('value')),
         fc
-          .array(fc.tuple(fc.oneof(fc.string(), fc.constant('__proto__'), fc.integer()), tie('value') as fc.Arbitrary<JsonValue>))
+          .array(fc.tuple(fc.oneof(fc.string(), fc.constant('__proto__'), fc.integer()), tie('value')))
           .map((entries) => new Map<JsonKey, JsonValue>(entries)),
       ),
     }));

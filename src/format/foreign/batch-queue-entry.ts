@@ -6,7 +6,7 @@ import { readInt64, writeInt64 } from '../../base/bytes.js';
  *   0 i64 physicalOffset   8 i32 recordBytes   12 i64 tagsCode   20 i64 storedAt   28 i64 queue offset of the first message
  *   36 i16 messages        38 i32 -1           42 i32 0
  */
-export const batchQueueEntryBytes = 46;
+const batchQueueEntryBytes = 46;
 
 export interface BatchQueueEntry {
   readonly physicalOffset: number;

@@ -4,8 +4,8 @@ import { readInt64, writeInt64 } from '../../base/bytes.js';
  * RocketMQ's replication, default wire form. Slave to master: i64 offset up to which it holds the log. Master to slave:
  * i64 offset, i32 bytes, as many bytes of the log; none of them: a heartbeat.
  */
-export const haReportBytes = 8;
-export const haHeaderBytes = 12;
+const haReportBytes = 8;
+const haHeaderBytes = 12;
 
 export interface HaFrame {
   readonly physicalOffset: number;

@@ -9,11 +9,11 @@ import { magicBlank } from '../record-layout.js';
  *
  * A slot of `timerwheel`, 32 bytes: i64 time / precision, i64 first and i64 last unit's position, i32 units, i32 0.
  */
-export const timerUnitBytes = 52;
-export const timerBlankBytes = 16;
+const timerUnitBytes = 52;
+const timerBlankBytes = 16;
 export const wheelSlotBytes = 32;
 /** Seven days of seconds, twice. */
-export const wheelSlotCount = 1_209_600;
+const wheelSlotCount = 1_209_600;
 
 export interface TimerUnit {
   readonly previousPosition: number;
