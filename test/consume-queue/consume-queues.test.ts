@@ -165,6 +165,31 @@ describe('consume queues', () => {
     for (const slot of slots) expect(physicalOffsets(queues, slot, 0, 101)).toHaveLength(101);
   });
 
+  it('a queue with much to write does not wait behind many with little, a safe point writes them all', async () => {
+    let writeCount = 0;
+    const platform = withFaults(memoryPlatform(), ({ op }) => {
+      if (op === 'writeSync') writeCount += 1;
+      return undefined;
+    });
+    const { queues, registry } = openQueues(platform, 10_000);
+    const slots = Array.from({ length: 101 }, (_, i) => registry.slotOf('orders', i));
+    const busy = slots[100] ?? -1;
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 0, 1)),
+    );
+    await queues.sync();
+    writeCount = 0;
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 1, slot === busy ? 1000 : 1)),
+    );
+    queues.writePending(64 * 1024);
+    expect([queues.pendingBytes, writeCount]).toEqual([100 * 20, 1]);
+    await queues.sync();
+    expect([queues.pendingBytes, writeCount]).toEqual([0, 101]);
+  });
+
   it('while the disk is full entries wait in memory, and go to their own places afterwards', async () => {
     let full = true;
     const memory = memoryPlatform();
