@@ -161,6 +161,7 @@ export class Engine {
 
   #onVisible(): void {
     this.dispatcher.run();
+    if (this.foundation.options.flush === 'async') this.sideKeeper.written();
     for (const custom of this.#customs) custom.wake();
     this.#changed();
     this.safePoint.maybe();

@@ -16,6 +16,15 @@ import { TopicConfig } from './topic-config.js';
 const HASHED_BYTES_MAX = 64 * 1024;
 const CHECKPOINT_USED_BYTES = 40;
 const WATERMARK_SYNC_MS = 1000;
+/** How far a slot may be behind what is written, for the sake of those who follow. */
+const WRITTEN_SLOT_MS = 10;
+
+/** What a slot says of the end of what is durable. */
+interface DurableEnd {
+  readonly flushedOffset: number;
+  readonly lastRecordStart: number;
+  readonly lastRecordHash: string;
+}
 
 /**
  * Keeps the side files of an open store: manifest, watermark, state, `checkpoint`, `config/topics.json`.
@@ -34,6 +43,11 @@ export class SideKeeper {
   /** What `checkpoint` holds now. */
   #checkpointHex: string;
   #watermarkSyncedMs = 0;
+  #slotWrittenMs = Number.NEGATIVE_INFINITY;
+  #cancelSlot: (() => void) | undefined;
+  #isWatermarkClosed = false;
+  /** As in the newest slot. */
+  #durableEnd: DurableEnd | undefined;
 
   constructor(foundation: Foundation, log: CommitLog, manifest: Manifest, found: Examination, watermark: WatermarkFile) {
     this.#foundation = foundation;
@@ -60,41 +74,41 @@ export class SideKeeper {
     this.#watermark.sync().catch(() => undefined);
   }
 
+  /**
+   * `written` has moved, and those who read the store by the slot (async mode) want to hear of it: a slot at most every 10 ms, and one
+   * after the last move. A slot that cannot be written only makes them wait.
+   */
+  written(): void {
+    if (this.#cancelSlot !== undefined || this.#isWatermarkClosed) return;
+    const { clock } = this.#foundation.platform;
+    const dueInMs = this.#slotWrittenMs + WRITTEN_SLOT_MS - clock.monotonicMs();
+    if (dueInMs <= 0) return this.#writeWrittenSlot();
+    this.#cancelSlot = clock.schedule(Math.ceil(dueInMs), () => {
+      this.#cancelSlot = undefined;
+      this.#writeWrittenSlot();
+    });
+  }
+
   /** The last record known to be synced goes into the watermark's next slot. */
   writeWatermark(): void {
     const { segments } = this.#foundation;
     const last = this.#log.lastSyncedRecord;
-    if (last === undefined) return;
-    const bytes = this.#hash.subarray(0, Math.min(last.end - last.start, HASHED_BYTES_MAX));
-    if (segments.readSync(bytes, last.start) !== bytes.length) return;
-    this.#watermark.write({
-      storeId: this.#manifest.storeId,
-      runId: this.#runId,
-      flushedOffset: last.end,
-      writtenOffset: this.#log.written,
-      lastRecordStart: last.start,
-      lastRecordHash: xxh64Hex(bytes),
-      lastStoredAt: this.#log.lastStoredAt,
-      flush: this.#foundation.options.flush,
-    });
+    if (last !== undefined && last.end !== this.#durableEnd?.flushedOffset) {
+      const bytes = this.#hash.subarray(0, Math.min(last.end - last.start, HASHED_BYTES_MAX));
+      if (segments.readSync(bytes, last.start) !== bytes.length) return;
+      this.#durableEnd = { flushedOffset: last.end, lastRecordStart: last.start, lastRecordHash: xxh64Hex(bytes) };
+    }
+    if (this.#durableEnd !== undefined) this.#writeSlot(this.#durableEnd, this.#log.written, this.#log.lastStoredAt);
   }
 
   /** The first slot of this run, durable before anything is served. */
   async writeFirstWatermark(recovered: Recovered): Promise<void> {
-    const { segments, options } = this.#foundation;
+    const { segments } = this.#foundation;
     const last = recovered.lastRecord;
     const hash = last === undefined ? undefined : await recordHash(segments, last.start, last.end);
     if (hash === undefined && recovered.end !== 0 && recovered.end !== segments.minOffset) return;
-    this.#watermark.write({
-      storeId: this.#manifest.storeId,
-      runId: this.#runId,
-      flushedOffset: last?.end ?? recovered.end,
-      writtenOffset: recovered.end,
-      lastRecordStart: last?.start ?? -1,
-      lastRecordHash: hash ?? '',
-      lastStoredAt: recovered.lastStoredAt,
-      flush: options.flush,
-    });
+    this.#durableEnd = { flushedOffset: last?.end ?? recovered.end, lastRecordStart: last?.start ?? -1, lastRecordHash: hash ?? '' };
+    this.#writeSlot(this.#durableEnd, recovered.end, recovered.lastStoredAt);
     await this.#watermark.sync();
   }
 
@@ -103,6 +117,8 @@ export class SideKeeper {
   }
 
   async closeWatermark(): Promise<void> {
+    this.#isWatermarkClosed = true;
+    this.#cancelSlot?.();
     await this.#watermark.close();
   }
 
@@ -160,6 +176,27 @@ export class SideKeeper {
     await replaceFile(platform, paths, paths.state, bytes);
     await writeInPlace(platform, paths.checkpoint, checkpoint);
     this.#checkpointHex = checkpointHex;
+  }
+
+  #writeWrittenSlot(): void {
+    if (this.#isWatermarkClosed) return;
+    try {
+      this.writeWatermark();
+    } catch {
+      // The older slot stands; the next sync of the log writes one again, or finds out what is wrong.
+    }
+  }
+
+  #writeSlot(durable: DurableEnd, writtenOffset: number, lastStoredAt: number): void {
+    this.#slotWrittenMs = this.#foundation.platform.clock.monotonicMs();
+    this.#watermark.write({
+      ...durable,
+      storeId: this.#manifest.storeId,
+      runId: this.#runId,
+      writtenOffset,
+      lastStoredAt,
+      flush: this.#foundation.options.flush,
+    });
   }
 }
 
