@@ -153,7 +153,7 @@ export class CommitLog {
     return new Promise((resolve, reject) => {
       const call = new AppendCall([message], flush, (receipts) => resolve(defined(receipts[0], 'a receipt')), reject);
       this.#submit(call, (taken) => {
-        const receipt = this.#appender.encodeOne(defined(taken.messages[0], 'a message'), this.#options.pendingBytesMax);
+        const receipt = this.#appender.encodeOne(taken.messages[0] as NewMessage, this.#options.pendingBytesMax);
         return receipt === undefined ? undefined : [receipt];
       }, signal);
     });

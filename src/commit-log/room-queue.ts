@@ -24,6 +24,10 @@ export class RoomQueue {
     if (this.#calls.length >= WAITING_COUNT_MAX) {
       throw new StoreError('OVERLOADED', `${WAITING_COUNT_MAX} calls are waiting for the disk already; await appends before making more`);
     }
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
     const onAbort = (): void => {
       call.gone = true;
       this.#calls = this.#calls.filter((each) => each !== call);

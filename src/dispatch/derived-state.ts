@@ -3,5 +3,6 @@ export interface DerivedState {
   readonly safeOffset: number;
   readonly clean: boolean;
   readonly bounds: readonly { readonly slot: number; readonly min: number; readonly max: number }[];
-  readonly index: readonly { readonly name: string; readonly entryCount: number; readonly endPhysicalOffset: number }[];
+  /** Undefined: there is no key index. */
+  readonly index: readonly { readonly name: string; readonly entryCount: number; readonly endPhysicalOffset: number }[] | undefined;
 }

@@ -77,8 +77,8 @@ export class SafePoint {
     const bounds = queues.snapshotBounds();
     // The entries just synced may speak of records that are not durable yet.
     await log.flush();
-    const files = index === undefined ? [] : await index.sync(Math.min(log.flushed, this.#options.dispatched()));
-    if (files === undefined) throw new Error('the key index is damaged');
+    const files = await index?.sync(Math.min(log.flushed, this.#options.dispatched()));
+    if (index !== undefined && files === undefined) throw new Error('the key index is damaged');
     await write({ safeOffset, clean, bounds, index: files });
     this.#last = safeOffset;
   }

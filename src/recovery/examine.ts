@@ -87,7 +87,7 @@ export function listIfThere(fs: FileSystem, directory: string): readonly string[
 }
 
 /** Stores of Apache RocketMQ in a form that this engine cannot keep: refused before anything is touched. */
-function refuseForeignShapes(fs: FileSystem, paths: StorePaths): void {
+export function refuseForeignShapes(fs: FileSystem, paths: StorePaths): void {
   const names = listIfThere(fs, paths.root);
   const refuse = (shape: string, at: string): never => {
     throw new StoreError('FORMAT_UNSUPPORTED', `${at}: this is a store with ${shape}, which stratalog does not read; nothing was touched`);

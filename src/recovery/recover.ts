@@ -12,7 +12,7 @@ import type { Examination } from './examine.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
-import { feedFrom, missingQueues, restoreDerived } from './restore-derived.js';
+import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import { placesIn, type QueuePlace } from './queue-places.js';
 import { type DamageNote, skipDamage } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
@@ -163,7 +163,7 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
   const end = state.safeOffset;
   let count = 0;
   if (options.index !== undefined) {
-    const { refeedFrom } = await options.index.open(state.index, true, segments.minOffset);
+    const refeedFrom = await openIndex(options, options.index, state, true);
     if (refeedFrom !== undefined) count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end);
   }
   const lastRecord = watermark !== undefined && found.watermark !== undefined && watermark.lastRecordStart >= 0

@@ -1,7 +1,7 @@
 import { feed } from '../commit-log/feed.js';
 import type { FactsTarget } from '../format/record-facts.js';
 import { queueEntryBytes } from '../format/queue-entry.js';
-import type { RecoverOptions } from './recover.js';
+import type { RecoverableIndex, RecoverOptions } from './recover.js';
 import type { State } from './state.js';
 
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
@@ -37,7 +37,7 @@ export async function restoreDerived(options: RecoverOptions, state: State | und
     }
   }
   if (index !== undefined) {
-    const { refeedFrom } = await index.open(state?.index ?? [], false, min);
+    const refeedFrom = await openIndex(options, index, state, false);
     if (refeedFrom !== undefined) start = Math.min(start, Math.max(refeedFrom, min));
     await index.cut(end);
   }
@@ -62,6 +62,12 @@ function keepNumbers(options: RecoverOptions, end: number): void {
     registry.next[slot] = 0;
     queues.restore(slot, next, next);
   }
+}
+
+/** Opens the key index; from where it has to be fed again. A store that was written without one has to be indexed whole. */
+export async function openIndex(options: RecoverOptions, index: RecoverableIndex, state: State | undefined, clean: boolean): Promise<number | undefined> {
+  const { refeedFrom } = await index.open(state?.index ?? [], clean && state?.index !== undefined, options.segments.minOffset);
+  return state?.index === undefined ? 0 : refeedFrom;
 }
 
 export async function feedFrom(options: RecoverOptions, from: number, to: number, durable: number): Promise<number> {

@@ -24,7 +24,8 @@ export interface State {
   readonly clean: boolean;
   readonly lastStoredAt: number;
   readonly queues: readonly QueueState[];
-  readonly index: readonly IndexState[];
+  /** Undefined: there was no key index, so whatever index files there are know nothing of some messages. */
+  readonly index: readonly IndexState[] | undefined;
   /** The first 40 bytes of `checkpoint` as we wrote them: other bytes there mean that somebody else ran. */
   readonly checkpointHex: string;
   /** What stood there before: a crash may fall between this file and that. */
@@ -41,8 +42,8 @@ export function encodeState(state: State): Buffer {
     const list = (queues[queue.topic] ??= []);
     list.push(queue.queueId, queue.min, queue.max);
   }
-  const index = state.index.map((file) => [file.name, file.entryCount, file.endPhysicalOffset]);
-  return sealJson({ version: VERSION, ...state, queues, index });
+  const index = state.index?.map((file) => [file.name, file.entryCount, file.endPhysicalOffset]);
+  return sealJson({ version: VERSION, ...state, queues, index: index ?? null });
 }
 
 /** Undefined: none, or one that is not whole. */
@@ -53,8 +54,8 @@ export function decodeState(bytes: Buffer | undefined): State | undefined {
   if (typeof storeId !== 'string' || !isCount(safeOffset) || typeof clean !== 'boolean' || !isCount(lastStoredAt)) return undefined;
   if (typeof checkpointHex !== 'string' || typeof previousCheckpointHex !== 'string' || !isCount(sequence)) return undefined;
   const queues = decodeQueues(value['queues']);
-  const index = decodeIndex(value['index']);
-  if (queues === undefined || index === undefined) return undefined;
+  const index = value['index'] === null ? undefined : decodeIndex(value['index']);
+  if (queues === undefined || (index === undefined && value['index'] !== null)) return undefined;
   return { storeId, safeOffset, clean, lastStoredAt, checkpointHex, previousCheckpointHex, sequence, queues, index };
 }
 

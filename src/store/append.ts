@@ -10,7 +10,7 @@ export interface ResolvedAppend {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Checks the options of an append; TypeError or RangeError naming the one that is wrong, the signal's reason if it is aborted. */
+/** Checks the options of an append; TypeError or RangeError naming the one that is wrong. */
 export function resolveAppend(engine: Engine, options: AppendOptions | undefined, more: readonly string[] = []): ResolvedAppend {
   engine.assertOpen();
   if (options === undefined) return { flush: engine.foundation.options.flush, signal: undefined };
@@ -18,7 +18,6 @@ export function resolveAppend(engine: Engine, options: AppendOptions | undefined
   refuseUnknown(options, ['flush', 'signal', ...more], 'append option');
   const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
-  signal?.throwIfAborted();
   return { flush: oneOf(options.flush, ['sync', 'async'], 'flush') ?? engine.foundation.options.flush, signal };
 }
 

@@ -5,7 +5,7 @@ import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, isEmptyEntry, que
 import { recordBytesMin, scheduleTopic } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
 import { physicalOffsetAt, queueText } from './bounds.js';
-import { damagedLog, giveBuffer, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
+import { damagedLog, giveBuffer, mendQueue, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { TagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
@@ -79,9 +79,7 @@ export class QueueFetcher {
   async fetch(from: number, to: number, countMax: number, bytesMax: number, whole: boolean): Promise<Fetched> {
     const first = await this.#look(from, to, countMax, bytesMax, whole);
     if (this.#fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
-    // Once more also if it could not be mended: somebody else may have done it since the entries were read.
-    await this.#view.mendQueue(this.#slot);
-    this.#view.assertReadable();
+    await mendQueue(this.#view, this.#slot);
     const { min } = this.#view.queues.bounds(this.#slot);
     if (from < min) return { messages: [], next: from, stop: 'expired', error: undefined };
     return this.#result(from, await this.#look(from, to, countMax, bytesMax, whole));

@@ -4,6 +4,7 @@ import type { Message } from '../format/message.js';
 import { RecordView, type RecordKind } from '../format/record-view.js';
 import { outOfRange, wrongType } from '../format/refusals.js';
 import type { KeyQuery } from './contract.js';
+import { slotLeadingTo } from './log-places.js';
 import { damagedLog, withRecordAt } from './read-log.js';
 import { checkObject, countOf, queueName, signalOf, timeOf } from './read-options.js';
 import type { ReadableIndex, ReadView } from './read-view.js';
@@ -19,8 +20,15 @@ interface Query {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a candidate of the index turned out to be. */
-type Candidate = { readonly kind: 'message'; readonly message: Message } | { readonly kind: 'other' } | { readonly kind: 'damaged'; readonly what: string };
+/** What a candidate of the index turned out to be. `strange`: damaged, or a place that the index should not have named. */
+type Candidate =
+  | { readonly kind: 'message'; readonly message: Message }
+  | { readonly kind: 'other' }
+  | { readonly kind: 'damaged'; readonly what: string }
+  | { readonly kind: 'strange'; readonly what: string };
+
+/** The index is damaged, or has led to a place where no record is; `cause` is what to say if it cannot be mended. */
+class IndexFault extends Error {}
 
 /**
  * Messages by key, newest first, each once. The index knows hashes: every candidate is compared with its record. Wrong arguments, and a
@@ -56,41 +64,61 @@ function checkQuery(view: ReadView, query: KeyQuery): Query {
 }
 
 async function* search(view: ReadView, query: Query): AsyncGenerator<Message, void, undefined> {
-  const { index, topic, key, since, until, countMax, signal } = query;
   const record = new RecordView(view.segments.segmentBytes);
-  const goOn = (): void => {
-    view.assertReadable();
-    signal?.throwIfAborted();
-  };
   let before = query.before;
   let count = 0;
   let isMended = false;
-  for (let again = true; again; ) {
-    again = false;
+  for (;;) {
+    const walk = candidates(view, query, before);
     try {
-      goOn();
-      for await (const offset of index.find(topic, key, since, until, before)) {
-        goOn();
-        // A record that has the key twice comes twice in a row; what is above it has been looked at.
-        if (offset >= before) continue;
+      for await (const offset of walk) {
         const candidate = await candidateAt(view, record, query, offset);
-        goOn();
+        goOn(view, query);
         if (candidate.kind === 'damaged') throw damagedLog(view, offset, candidate.what);
+        if (candidate.kind === 'strange') throw await strangeness(view, offset, candidate.what);
         before = offset;
         if (candidate.kind === 'other') continue;
         view.countRead(1);
         yield candidate.message;
         count += 1;
-        if (count >= countMax) return;
+        if (count >= query.countMax) return;
       }
+      return;
     } catch (error) {
-      if (isMended || !StoreError.is(error, 'CORRUPT')) throw error;
-      // The index may be at fault. With what it says after mending, it is the log.
+      if (!(error instanceof IndexFault)) throw error;
+      // With what it says after mending, it is the log that is damaged.
+      if (isMended || !(await view.mendIndex().catch(() => false))) throw error.cause;
       isMended = true;
-      again = await view.mendIndex();
-      if (!again) throw error;
     }
   }
+}
+
+/** Offsets that the index names, each once, newest first. */
+async function* candidates(view: ReadView, query: Query, before: number): AsyncGenerator<number, void, undefined> {
+  let last = before;
+  try {
+    goOn(view, query);
+    for await (const offset of query.index.find(query.topic, query.key, query.since, query.until, before)) {
+      goOn(view, query);
+      // A record that has the key twice comes twice in a row.
+      if (offset >= last) continue;
+      last = offset;
+      yield offset;
+    }
+  } catch (error) {
+    throw StoreError.is(error, 'CORRUPT') ? new IndexFault('', { cause: error }) : error;
+  }
+}
+
+function goOn(view: ReadView, query: Query): void {
+  view.assertReadable();
+  query.signal?.throwIfAborted();
+}
+
+/** Where a queue leads to the place as well, there was a record; otherwise the index is at fault. */
+async function strangeness(view: ReadView, offset: number, what: string): Promise<Error> {
+  const damage = damagedLog(view, offset, what);
+  return (await slotLeadingTo(view, offset)) < 0 ? new IndexFault('', { cause: damage }) : damage;
 }
 
 async function candidateAt(view: ReadView, record: RecordView, query: Query, offset: number): Promise<Candidate> {
@@ -100,8 +128,8 @@ async function candidateAt(view: ReadView, record: RecordView, query: Query, off
 
 function judge(view: ReadView, record: RecordView, query: Query, offset: number, kind: RecordKind | 'gone', bytes: Buffer): Candidate {
   if (kind === 'gone') return { kind: 'other' };
-  if (kind !== 'record') return { kind: 'damaged', what: kind === 'blank' ? 'a blank in place of a record' : record.what };
-  if (record.physicalOffset !== offset) return { kind: 'damaged', what: `a record that says it belongs at ${record.physicalOffset}` };
+  if (kind !== 'record') return { kind: 'strange', what: kind === 'blank' ? 'a blank in place of a record' : record.what };
+  if (record.physicalOffset !== offset) return { kind: 'strange', what: `a record that says it belongs at ${record.physicalOffset}` };
   if (!record.verify(view.isOurs(offset))) return { kind: 'damaged', what: record.what };
   const { storedAt } = record;
   const isMeant =

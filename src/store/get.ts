@@ -4,12 +4,9 @@ import type { Message } from '../format/message.js';
 import { parseMessageId } from '../format/message-id.js';
 import { RecordView, type RecordKind } from '../format/record-view.js';
 import { outOfRange, wrongType } from '../format/refusals.js';
-import { entryLeadsTo, neighboursOf } from './log-places.js';
-import { damagedLog, withRecordAt } from './read-log.js';
+import { entryLeadsTo, slotLeadingTo } from './log-places.js';
+import { damagedLog, mendQueue, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
-
-/** Beyond as many queues, damage is not told apart from a place where no record ever began: that takes a look into each of them. */
-const QUEUES_SEARCHED_MAX = 4096;
 
 /** What stands at an offset. `suspect`: no record, or one that is damaged; `unlinked`: a good record, but its queue entry is damaged. */
 type Finding =
@@ -34,15 +31,14 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
     }
     if (finding.kind === 'nothing') return undefined;
     if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
-    const slot = finding.kind === 'unlinked' ? view.registry.find(record.topic, record.queueId) : await slotThatNames(view, offset);
+    const slot = finding.kind === 'unlinked' ? view.registry.find(record.topic, record.queueId) : await slotLeadingTo(view, offset);
     if (slot < 0) return undefined;
     if (!mayMend) {
       if (finding.kind === 'unlinked') return undefined;
       throw damagedLog(view, offset, finding.what);
     }
     mayMend = false;
-    await view.mendQueue(slot);
-    view.assertReadable();
+    await mendQueue(view, slot);
   }
 }
 
@@ -55,13 +51,6 @@ function offsetOf(at: unknown): number {
   const parsed = parseMessageId(at);
   if (parsed === undefined) throw outOfRange('at', 'a message id of 32 or 56 hex digits', at);
   return parsed.physicalOffset;
-}
-
-/** The queue that has an entry for that place, or -1. */
-async function slotThatNames(view: ReadView, offset: number): Promise<number> {
-  if (view.registry.count > QUEUES_SEARCHED_MAX) return -1;
-  const { before, slotBefore } = await neighboursOf(view, offset);
-  return before === offset ? slotBefore : -1;
 }
 
 function findingOf(view: ReadView, record: RecordView, offset: number, kind: RecordKind | 'gone', bytes: Buffer): Finding {

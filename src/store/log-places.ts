@@ -12,6 +12,8 @@ import type { ReadView } from './read-view.js';
  */
 const entry: Buffer = Buffer.alloc(queueEntryBytes);
 const QUEUES_PER_TURN = 64;
+/** Beyond as many queues, damage is not told apart from a place where no record ever began: that takes a look into each of them. */
+const QUEUES_SEARCHED_MAX = 4096;
 
 /**
  * What the queue says that the record belongs to. `yes`: its entry leads here. `no`: there is no such entry, or it leads elsewhere.
@@ -65,6 +67,13 @@ export async function neighboursOf(view: ReadView, offset: number): Promise<Neig
     if (next > offset && next < after) after = next;
   }
   return { before, after, slotBefore };
+}
+
+/** The queue that has an entry for that place, or -1. */
+export async function slotLeadingTo(view: ReadView, offset: number): Promise<number> {
+  if (view.registry.count > QUEUES_SEARCHED_MAX) return -1;
+  const { before, slotBefore } = await neighboursOf(view, offset);
+  return before === offset ? slotBefore : -1;
 }
 
 /** The first entry of [min, max) that leads above `offset`. */

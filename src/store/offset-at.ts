@@ -5,7 +5,7 @@ import { readInt64 } from '../base/bytes.js';
 import { magicV1, magicV2, recordBytesMin, sysFlagBornHostIPv6 } from '../format/record-layout.js';
 import { firstReadable, physicalOffsetAt, queueText } from './bounds.js';
 import type { QueueRef } from './contract.js';
-import { damagedLog, readLog } from './read-log.js';
+import { damagedLog, mendQueue, readLog } from './read-log.js';
 import { queueName, timeOf } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
@@ -35,8 +35,7 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
       } else {
         if (isMended || !StoreError.is(error, 'CORRUPT')) throw error;
         isMended = true;
-        await view.mendQueue(slot);
-        view.assertReadable();
+        await mendQueue(view, slot);
         min = Math.max(min, view.queues.bounds(slot).min);
       }
     }

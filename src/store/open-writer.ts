@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import { readLockHolder } from '../platform/lock-holder.js';
 import type { FileSystem, Platform } from '../platform/platform.js';
-import { examine, type Examination, listIfThere } from '../recovery/examine.js';
+import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
 import type { KeptOptions } from '../recovery/manifest.js';
 import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
@@ -25,6 +25,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, pl
   const startMs = clock.monotonicMs();
   options.signal?.throwIfAborted();
   await attempt(`creating ${directory}`, async () => await makeDurableDirectory(fs, directory));
+  attemptSync(`reading ${directory}`, () => refuseForeignShapes(fs, new StorePaths(directory)));
   const lock = attemptSync(`locking ${directory}`, () => fs.lockDirectory(directory));
   if (lock === undefined) throw lockedError(platform, directory);
   try {

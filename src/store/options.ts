@@ -181,7 +181,9 @@ function hostOption(host: StoreOptions['storeHost']): { readonly address: string
   const { address, port } = objectOption(host, 'storeHost') ?? host;
   if (typeof address !== 'string') throw new TypeError(`storeHost.address must be a string, not ${typeof address}`);
   if (isIP(address) === 0) throw new RangeError(`storeHost.address must be an IPv4 or IPv6 address, not ${JSON.stringify(address)}`);
-  return { address, port: whole(port, 'storeHost.port', 0, 65_535) ?? 10911 };
+  const checked = whole(port, 'storeHost.port', 0, 65_535);
+  if (checked === undefined) throw new TypeError('storeHost.port must be a number, not undefined');
+  return { address, port: checked };
 }
 
 function targetsOption(targets: StoreOptions['targets']): readonly DispatchTarget[] {

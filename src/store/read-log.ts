@@ -86,6 +86,15 @@ export async function withRecordAt<T>(
   }
 }
 
+/**
+ * A queue does not lead to its records: has it rebuilt. That it could not be is no reason not to look again, because somebody else may have
+ * done it since; and what is wrong with the log will be said by whoever meets it then.
+ */
+export async function mendQueue(view: ReadView, slot: number): Promise<void> {
+  await view.mendQueue(slot).catch(() => false);
+  view.assertReadable();
+}
+
 /** After the current turn of the event loop. */
 export function turn(view: ReadView): Promise<void> {
   return new Promise((resolve) => {

@@ -1,0 +1,188 @@
+import { systemErrorCode } from '../../base/errors.js';
+import type { QueueRegistry } from '../../base/queue-registry.js';
+import { xxh64Hex } from '../../base/xxh64.js';
+import { pushFacts } from '../../commit-log/feed.js';
+import { type FactsTarget, RecordFacts } from '../../format/record-facts.js';
+import { RecordView } from '../../format/record-view.js';
+import type { FollowedSegments } from './followed-segments.js';
+
+const PIECE_BYTES = 1024 * 1024;
+const ROWS = 4096;
+const HASHED_BYTES_MAX = 64 * 1024;
+
+/** A record in its place, and how to tell whether it is still the same one. */
+export interface KnownRecord {
+  readonly start: number;
+  readonly end: number;
+  /** XXH64 of its first 64 KiB. */
+  readonly hash: string;
+}
+
+/** `stuck`: what should come next is not there yet. */
+export type FeedStep = 'more' | 'done' | 'stuck';
+
+/**
+ * Feeds structures in memory from the log, in order, a piece of at most 1 MiB (or one larger record) at a time, up to a limit of which
+ * the writer says that everything below it is there. What cannot be read there is passed over up to the end of its segment: who
+ * reads it is told so by the read.
+ *
+ * Invariant: everything below `position` has been given to the targets; it is a record's end or a segment's beginning.
+ */
+export class LogFeed {
+  position = 0;
+  /** The last record fed. */
+  last: KnownRecord | undefined;
+  recordCount = 0;
+  readonly #segments: FollowedSegments;
+  readonly #registry: QueueRegistry;
+  readonly #targets: readonly FactsTarget[];
+  readonly #view: RecordView;
+  readonly #facts = new RecordFacts(ROWS);
+  #piece: Buffer = Buffer.allocUnsafeSlow(0);
+  /** Where the file has been opened anew because its bytes made no sense. */
+  #retriedAt = -1;
+  /** The next record needs so many bytes. */
+  #needed = 0;
+
+  constructor(segments: FollowedSegments, registry: QueueRegistry, targets: readonly FactsTarget[]) {
+    this.#segments = segments;
+    this.#registry = registry;
+    this.#targets = targets;
+    this.#view = new RecordView(segments.segmentBytes);
+  }
+
+  /** Feeds one piece, at once. */
+  advance(limit: number): FeedStep {
+    const ready = this.#prepare(limit);
+    if (ready !== 'more') return ready;
+    this.#piece = this.#sized(this.#piece);
+    return this.#take(limit, this.#piece, this.#readSync(this.#piece.subarray(0, this.#wanted(limit))));
+  }
+
+  /** The same, but the piece is read without holding up others. Nobody else may call this meanwhile, but `advance` may be called. */
+  async advanceSlowly(limit: number, piece: Buffer): Promise<{ readonly step: FeedStep; readonly piece: Buffer }> {
+    const ready = this.#prepare(limit);
+    if (ready !== 'more') return { step: ready, piece };
+    const { position } = this;
+    const sized = this.#sized(piece);
+    const bytes = await this.#read(sized.subarray(0, this.#wanted(limit)));
+    return { step: this.position === position ? this.#take(limit, sized, bytes) : 'more', piece: sized };
+  }
+
+  /** Goes on at `position`, of which the caller knows that all before it is known otherwise. */
+  restart(position: number): void {
+    this.position = position;
+    this.last = undefined;
+    this.#needed = 0;
+  }
+
+  #prepare(limit: number): FeedStep {
+    const segments = this.#segments;
+    for (;;) {
+      if (this.position >= limit) return 'done';
+      const base = segments.baseOf(this.position);
+      if (segments.has(base)) return 'more';
+      segments.look();
+      if (segments.has(base)) return 'more';
+      const next = segments.bases.find((each) => each > base);
+      if (next === undefined) return 'stuck';
+      // Deleted, or lost: nothing of it can be fed.
+      this.position = Math.min(next, limit);
+      this.#needed = 0;
+    }
+  }
+
+  #sized(piece: Buffer): Buffer {
+    const bytes = Math.min(Math.max(PIECE_BYTES, this.#needed), this.#segments.segmentBytes);
+    return piece.length >= bytes ? piece : Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Never beyond the limit: what lies there may be half written. */
+  #wanted(limit: number): number {
+    const { segments, position } = { segments: this.#segments, position: this.position };
+    const end = Math.min(limit, segments.baseOf(position) + segments.segmentBytes);
+    return Math.min(end - position, Math.max(PIECE_BYTES, this.#needed));
+  }
+
+  #readSync(into: Buffer): number {
+    try {
+      return this.#segments.readSync(into, this.position);
+    } catch (error) {
+      return this.#goneOr(error);
+    }
+  }
+
+  async #read(into: Buffer): Promise<number> {
+    try {
+      return await this.#segments.read(into, this.position);
+    } catch (error) {
+      return this.#goneOr(error);
+    }
+  }
+
+  /** -1 for a segment that was deleted meanwhile. */
+  #goneOr(error: unknown): number {
+    if (systemErrorCode(error) === 'ENOENT') return -1;
+    throw error;
+  }
+
+  #take(limit: number, piece: Buffer, bytes: number): FeedStep {
+    if (bytes < 0) return 'more';
+    const segments = this.#segments;
+    const start = this.position;
+    const segmentEnd = segments.baseOf(start) + segments.segmentBytes;
+    const end = Math.min(limit, segmentEnd);
+    let at = 0;
+    let lastAt = -1;
+    let isBroken = false;
+    while (start + at < end) {
+      const kind = this.#view.read(piece, at, bytes);
+      if (kind === 'record' && this.#view.physicalOffset === start + at) {
+        lastAt = at;
+        this.#push(start + at);
+        at += this.#view.recordBytes;
+      } else if (kind === 'blank' && start + at + this.#view.recordBytes === segmentEnd) {
+        at = segmentEnd - start;
+      } else {
+        const needed = kind === 'invalid' ? this.#view.bytesNeeded : 0;
+        isBroken = needed <= bytes - at || needed > end - start - at || (at === 0 && needed <= this.#needed);
+        this.#needed = isBroken ? 0 : needed;
+        break;
+      }
+      this.#needed = 0;
+    }
+    if (lastAt >= 0) this.#remember(piece, start, lastAt);
+    this.#handOver();
+    this.position = start + at;
+    if (isBroken) this.#passOver(end);
+    return this.position >= limit ? 'done' : 'more';
+  }
+
+  #push(offset: number): void {
+    pushFacts(this.#facts, this.#registry, this.#view, offset);
+    this.recordCount += 1;
+    if (this.#facts.isFull) this.#handOver();
+  }
+
+  #handOver(): void {
+    if (this.#facts.count === 0) return;
+    for (const target of this.#targets) target.accept(this.#facts, 0, this.#facts.count);
+    this.#facts.truncate(0);
+  }
+
+  #remember(piece: Buffer, start: number, at: number): void {
+    const recordBytes = piece.readInt32BE(at);
+    const hash = xxh64Hex(piece.subarray(at, at + Math.min(recordBytes, HASHED_BYTES_MAX)));
+    this.last = { start: start + at, end: start + at + recordBytes, hash };
+  }
+
+  /** Damage. Unless the file has been replaced by another under its name, which shows when it is opened anew. */
+  #passOver(end: number): void {
+    if (this.#retriedAt !== this.position) {
+      this.#retriedAt = this.position;
+      this.#segments.forgetSoon(this.#segments.baseOf(this.position));
+      return;
+    }
+    this.position = end;
+  }
+}
