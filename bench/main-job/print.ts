@@ -1,9 +1,11 @@
+import { performance } from 'node:perf_hooks';
 import { SingleBar } from 'cli-progress';
 import { formatCount } from '../common/numbers.js';
 
 /** What a person sees: short headings, a line of explanation, aligned rows, and a bar where it takes long. */
 const labelWidth = 34;
 const valueWidth = 22;
+const lineEveryMs = 2_000;
 
 export function printHeading(title: string, explanation: string): void {
   console.log(`\n${title}\n  ${explanation}`);
@@ -52,14 +54,14 @@ function startBar(total: number, unit: string): Progress {
   };
 }
 
+/** A line every few seconds, so that what is quick leaves none. */
 function startLines(total: number, unit: string): Progress {
-  let nextTenth = 1;
+  let lastLineAt = performance.now();
   return {
     update(done) {
-      const tenth = Math.floor((done * 10) / total);
-      if (tenth < nextTenth || tenth >= 10) return;
-      nextTenth = tenth + 1;
-      console.log(`    ${String(tenth * 10).padStart(3)} %  ${formatCount(done)} ${unit}`);
+      if (performance.now() - lastLineAt < lineEveryMs) return;
+      lastLineAt = performance.now();
+      console.log(`    ${String(Math.floor((done * 100) / total)).padStart(3)} %  ${formatCount(done)} ${unit}`);
     },
     stop: () => undefined,
   };

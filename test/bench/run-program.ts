@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+export interface ProgramRun {
+  readonly exitCode: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** Runs a TypeScript program of `bench/` as a user would, without a terminal. */
+export async function runProgram(program: string, words: readonly string[]): Promise<ProgramRun> {
+  const path = fileURLToPath(new URL(`../../bench/${program}`, import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', path, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const [exitCode] = (await once(child, 'close')) as [number | null];
+  return { exitCode, output, errors };
+}
+
+/** A path where nothing is yet; what a test leaves there is deleted after it. */
+export function freshPath(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'stratalog-bench-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'store');
+}
