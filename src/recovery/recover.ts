@@ -24,6 +24,8 @@ export interface RecoverableQueues extends FactsTarget {
   restore(slot: number, min: number, max: number): void;
   bounds(slot: number): { readonly min: number; readonly max: number };
   cut(slot: number, max: number): Promise<void>;
+  /** Whether nothing stands on the disk behind entry `max`. */
+  isCleanBehind(slot: number, max: number): boolean;
   listOnDisk(): readonly { readonly topic: string; readonly queueId: number; readonly fileStarts: readonly number[] }[];
   scanFiles(topic: string, queueId: number): { readonly min: number; readonly max: number };
   firstAtOrAbove(slot: number, physicalOffset: number): number;
@@ -216,7 +218,10 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   noteCuts(damage, cuts, log, options);
   const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
   const count = await restoreDerived(options, usable, Math.min(from, end), end);
-  for (let slot = 0; slot < registry.count; slot += 1) await options.queues.cut(slot, options.queues.bounds(slot).max);
+  for (let slot = 0; slot < registry.count; slot += 1) {
+    const { max } = options.queues.bounds(slot);
+    if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);
+  }
   await options.queues.trim(min);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
   const lastRecord = log.lastRecord ?? (watermark !== undefined && watermark.lastRecordStart >= 0 && watermark.flushedOffset <= end

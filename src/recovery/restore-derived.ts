@@ -1,7 +1,7 @@
 import { feed } from '../commit-log/feed.js';
 import type { FactsTarget } from '../format/record-facts.js';
 import { queueEntryBytes } from '../format/queue-entry.js';
-import type { RecoverableIndex, RecoverOptions } from './recover.js';
+import type { RecoverableIndex, RecoverableQueues, RecoverOptions } from './recover.js';
 import type { State } from './state.js';
 
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
@@ -58,9 +58,18 @@ function keepNumbers(options: RecoverOptions, end: number): void {
     if (known.max > known.min || known.max > 0) continue;
     const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
     queues.restore(slot, min, max);
-    const next = Math.max(queues.firstAtOrAbove(slot, end), registry.next[slot] ?? 0);
+    const next = Math.max(lastBelow(queues, slot, end) ?? max, registry.next[slot] ?? 0);
     registry.next[slot] = 0;
     queues.restore(slot, next, next);
+  }
+}
+
+/** The end of the entries that speak of records below `end`; undefined: the files have holes. */
+function lastBelow(queues: RecoverableQueues, slot: number, end: number): number | undefined {
+  try {
+    return queues.firstAtOrAbove(slot, end);
+  } catch {
+    return undefined;
   }
 }
 
