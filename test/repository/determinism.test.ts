@@ -15,6 +15,7 @@ describe('determinism', () => {
     `import fse from 'fs-extra';`,
     `export const load = () => import('fs-native-extensions');`,
     `import { setTimeout as sleep } from 'node:timers/promises';`,
+    `import { createServer } from 'node:net';`,
     `import { randomBytes } from 'node:crypto';`,
     `import { performance as watch } from 'node:perf_hooks';`,
     `export const now = () => Date.now();`,
@@ -35,6 +36,7 @@ describe('determinism', () => {
   it.each([
     `import type { Stats } from 'node:fs';\nexport type S = Stats;`,
     `import { crc32 } from 'node:zlib';\nexport const sum = crc32;`,
+    `import { isIPv4 } from 'node:net';\nexport const is = isIPv4;`,
     `import { createHash } from 'node:crypto';\nexport const hash = createHash;`,
     `export const at = (ms: number) => new Date(ms);`,
     `// Date.now()\nexport const text = 'setTimeout';`,

@@ -8,6 +8,7 @@ const machineModules =
   /^(?:node:)?(?:fs|timers|child_process|worker_threads|cluster|dgram)(?:\/|$)|^(?:fs-extra|fs-native-extensions)(?:\/|$)/;
 const barredNames: readonly { readonly module: RegExp; readonly names: RegExp; readonly instead: string }[] = [
   { module: /^(?:node:)?crypto$/, names: /^(?:random|getRandom|webcrypto|default|\*)/, instead: 'random bytes' },
+  { module: /^(?:node:)?net$/, names: /^(?!isIP)/, instead: 'connections' },
   { module: /^(?:node:)?perf_hooks$/, names: /^(?:performance|default|\*)$/, instead: 'time' },
   { module: /^(?:node:)?module$/, names: /^(?:createRequire|default|\*)$/, instead: 'native packages' },
 ];
