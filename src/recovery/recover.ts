@@ -215,6 +215,8 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const end = Math.max(log.end, min);
   await rewrite({ ...options, fs: options.platform.fs }, watermark === undefined ? secondLastBase(segments) : durable - (durable % 4096), end);
   const cuts = await cutLog({ ...options, fs: options.platform.fs }, end);
+  // A killed process may have moved a segment in without living to make its name durable.
+  await options.platform.fs.syncDirectory(options.paths.commitLog);
   noteCuts(damage, cuts, log, options);
   const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
   const count = await restoreDerived(options, usable, Math.min(from, end), end);
@@ -267,6 +269,8 @@ async function validWatermark(options: RecoverOptions): Promise<Watermark | unde
   const { segments } = options;
   if (watermark === undefined) return undefined;
   if (watermark.lastRecordStart < 0) return watermark.flushedOffset === 0 || watermark.flushedOffset === segments.minOffset ? watermark : undefined;
+  // A segment that is gone is no reason to forget how far the log was durable: that is what tells that it is gone.
+  if (!segments.has(segments.baseOf(watermark.lastRecordStart))) return watermark;
   const hash = await recordHash(segments, watermark.lastRecordStart, watermark.flushedOffset);
   return hash === watermark.lastRecordHash ? watermark : undefined;
 }
@@ -305,8 +309,11 @@ function limitSpans(spans: readonly OwnSpan[], end: number | undefined): readonl
 /** The state as far as it can be used after a crash or a foreign run: then every queue's last entry must be where it says. */
 function trustedState(options: RecoverOptions, isForeign: boolean): State | undefined {
   const { state } = options.found;
-  if (state === undefined || state.safeOffset < options.segments.minOffset) return undefined;
-  return isForeign ? undefined : state;
+  if (state === undefined || isForeign || state.safeOffset < options.segments.minOffset) return undefined;
+  const { segments } = options;
+  const isInside = segments.has(segments.baseOf(state.safeOffset)) || state.safeOffset === segments.minOffset;
+  const isBehindFull = state.safeOffset > 0 && segments.has(segments.baseOf(state.safeOffset - 1));
+  return isInside || isBehindFull ? state : undefined;
 }
 
 /**
