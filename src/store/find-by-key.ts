@@ -6,8 +6,10 @@ import { outOfRange, wrongType } from '../format/refusals.js';
 import type { KeyQuery } from './contract.js';
 import { slotLeadingTo } from './log-places.js';
 import { damagedLog, withRecordAt } from './read-log.js';
-import { checkObject, countOf, queueName, signalOf, timeOf } from './read-options.js';
+import { checkFields, countOf, queueName, signalOf, timeOf } from './read-options.js';
 import type { ReadableIndex, ReadView } from './read-view.js';
+
+const fieldNames: readonly string[] = ['topic', 'key', 'since', 'until', 'before', 'countMax', 'signal'];
 
 interface Query {
   readonly index: ReadableIndex;
@@ -41,12 +43,14 @@ export function findByKey(view: ReadView, query: KeyQuery): AsyncIterable<Messag
 }
 
 function checkQuery(view: ReadView, query: KeyQuery): Query {
-  checkObject('query', query);
+  checkFields('query', query, fieldNames);
   const { topic } = queueName(view, { topic: query.topic });
   const { key, since, until, before } = query;
   if (typeof key !== 'string') throw wrongType('key', 'a string', key);
   if (before !== undefined && typeof before !== 'number') throw wrongType('before', 'a physical offset', before);
-  if (before !== undefined && (Number.isNaN(before) || before < 0)) throw outOfRange('before', 'a physical offset', before);
+  if (before !== undefined && before !== Number.POSITIVE_INFINITY && (!Number.isInteger(before) || before < 0)) {
+    throw outOfRange('before', 'a physical offset', before);
+  }
   const { index } = view;
   if (index === undefined) {
     throw new StoreError('OPTIONS_INCOMPATIBLE', 'there is no key index: open the store with keyIndex: true to find messages by key');

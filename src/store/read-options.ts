@@ -2,6 +2,7 @@ import type { EpochMs } from '../base/quantities.js';
 import { javaHash } from '../base/java-hash.js';
 import { outOfRange, topicInvalid, wrongType } from '../format/refusals.js';
 import { topicFault } from '../format/topic-rules.js';
+import { refuseUnknown } from './options.js';
 import type { ReadView } from './read-view.js';
 
 /**
@@ -28,8 +29,13 @@ interface AtTime {
 
 const queueIdMax = 2_147_483_647;
 
-/** Options and queries are objects: whoever forgets them is told so, and not that a field of `undefined` cannot be read. */
-export function checkObject(argument: string, value: unknown): void {
+/** Options and queries are objects, with no other fields than these: a misspelt one would be left out silently. */
+export function checkFields(argument: string, value: unknown, known: readonly string[]): void {
+  checkObject(argument, value);
+  refuseUnknown(value, known, 'option');
+}
+
+function checkObject(argument: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null) throw wrongType(argument, 'an object', value);
 }
 
@@ -96,6 +102,7 @@ export function startAt(from: unknown): Start {
 export function endAt(until: unknown): End {
   if (until === undefined) return { kind: 'none' };
   if (until === 'end') return { kind: until };
+  if (typeof until === 'number' && until < 0) throw outOfRange('until', 'an offset of at least 0', until);
   if (typeof until === 'number') return { kind: 'offset', offset: wholeNumber('until', until) };
   if (isTimeObject(until)) return { kind: 'time', time: timeOf('until.time', until.time) };
   throw wrongType('until', "'end', an offset or { time }", until);

@@ -3,7 +3,7 @@ import { firstReadable, offsetOutOfRange, queueText } from './bounds.js';
 import type { QueueRef, ReadOptions, ReadResult } from './contract.js';
 import { QueueFetcher } from './fetch-records.js';
 import { turn } from './read-log.js';
-import { checkObject, countOf, durationOf, queueName, signalOf, startAt, type Start, tagFilter, type TagFilter } from './read-options.js';
+import { checkFields, countOf, durationOf, queueName, signalOf, startAt, type Start, tagFilter, type TagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 import { Sleeper } from './sleeper.js';
 import { type Beginning, queueBeginning } from './start-at.js';
@@ -11,6 +11,7 @@ import { type Beginning, queueBeginning } from './start-at.js';
 export { bounds } from './bounds.js';
 export { topics } from './topics.js';
 
+const optionNames: readonly string[] = ['from', 'countMax', 'bytesMax', 'tags', 'waitMs', 'signal'];
 const COUNT_MAX = 32;
 const BYTES_MAX = 256 * 1024;
 
@@ -49,7 +50,7 @@ export async function read(view: ReadView, queue: QueueRef, options: ReadOptions
 }
 
 function wishOf(options: ReadOptions): Wish {
-  checkObject('options', options);
+  checkFields('options', options, optionNames);
   return {
     from: startAt(options.from),
     countMax: countOf('countMax', options.countMax, COUNT_MAX),

@@ -7,12 +7,13 @@ import { offsetOutOfRange } from './bounds.js';
 import type { Tail, TailOptions } from './contract.js';
 import { LogReader } from './log-reader.js';
 import { neighboursOf } from './log-places.js';
-import { checkObject, endAt, signalOf, skips, type Start, startAt, tagFilter, type TagFilter, topicFilter } from './read-options.js';
+import { checkFields, endAt, signalOf, skips, type Start, startAt, tagFilter, type TagFilter, topicFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 import { Sleeper } from './sleeper.js';
 import { logBeginning } from './start-at.js';
 import { TAIL_COUNT_MAX, TailCursor, type TailSource, type TailStep } from './tail-cursor.js';
 
+const optionNames: readonly string[] = ['from', 'tags', 'topics', 'until', 'onExpired', 'onCorrupt', 'signal'];
 /** Records looked at in one step, in bytes: that much work without a turn of the event loop, and no more. */
 const STEP_BYTES = 1024 * 1024;
 
@@ -22,7 +23,7 @@ export function tailLog(
   options: TailOptions<PhysicalOffset> & { readonly topics?: readonly string[] | undefined },
 ): Tail<PhysicalOffset> {
   view.assertReadable();
-  checkObject('options', options);
+  checkFields('options', options, optionNames);
   const signal = signalOf(options.signal);
   const start = startAt(options.from);
   const end = endAt(options.until);

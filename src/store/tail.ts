@@ -4,17 +4,19 @@ import { firstReadable, offsetOutOfRange, queueText } from './bounds.js';
 import type { QueueRef, Tail, TailOptions } from './contract.js';
 import { QueueFetcher } from './fetch-records.js';
 import { SPAN_BYTES } from './read-log.js';
-import { checkObject, endAt, queueName, signalOf, skips, type Start, startAt, tagFilter } from './read-options.js';
+import { checkFields, endAt, queueName, signalOf, skips, type Start, startAt, tagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 import { Sleeper } from './sleeper.js';
 import { type Beginning, queueBeginning } from './start-at.js';
 import { TAIL_COUNT_MAX, TailCursor, type TailSource, type TailStep } from './tail-cursor.js';
 
+const optionNames: readonly string[] = ['from', 'tags', 'until', 'onExpired', 'onCorrupt', 'signal'];
+
 /** A cursor over one queue. Wrong options throw here; what the store has to say, an offset out of range too, comes through the iteration. */
 export function tailQueue(view: ReadView, queue: QueueRef, options: TailOptions): Tail {
   view.assertReadable();
   const { topic, queueId } = queueName(view, queue);
-  checkObject('options', options);
+  checkFields('options', options, optionNames);
   const signal = signalOf(options.signal);
   const start = startAt(options.from);
   const end = endAt(options.until);
