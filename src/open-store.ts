@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { nodePlatform } from './platform/node-platform.js';
 import type { Store, StoreOptions, StoreReader } from './store/contract.js';
+import { FollowingStore } from './store/follower/following-store.js';
+import { openFollower } from './store/follower/open-follower.js';
 import { openWriter } from './store/open-writer.js';
 import { resolveOptions } from './store/options.js';
 import { WritingStore } from './store/store.js';
@@ -19,5 +21,6 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
   if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
   const resolved = resolveOptions(options);
   const platform = options.platform ?? nodePlatform;
+  if (resolved.readOnly) return new FollowingStore(await openFollower(resolve(directory), resolved, platform));
   return new WritingStore(await openWriter(resolve(directory), resolved, platform));
 }

@@ -123,7 +123,7 @@ async function clearMaking(foundation: Foundation): Promise<void> {
 }
 
 /** The kept options of the store; what was asked for must agree with them. */
-function keepOptions(platform: Platform, paths: StorePaths, options: ResolvedOptions, found: Examination): KeptOptions {
+export function keepOptions(platform: Platform, paths: StorePaths, options: ResolvedOptions, found: Examination): KeptOptions {
   const known: Partial<KeptOptions> = found.manifest?.options ?? foreignOptions(platform, paths, found);
   for (const name of ['segmentBytes', 'queueEntriesPerFile', 'indexSlotCount', 'indexEntryCount'] as const) {
     const asked = options.kept[name];

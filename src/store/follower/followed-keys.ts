@@ -62,8 +62,8 @@ export class FollowedKeys implements FactsTarget {
   }
 
   #slotOf(keyHash: number): number {
-    // Java hashes of short keys differ in their low bits, but those of topics with a long common part do not spread: mix.
-    return (Math.imul(keyHash, 0x9e3779b1) >>> 0) & (this.#heads.length - 1);
+    // The upper bits of the product depend on all bits of the hash.
+    return Math.imul(keyHash, 0x9e3779b1) >>> (Math.clz32(this.#heads.length) + 1);
   }
 
   #grow(): void {

@@ -39,6 +39,11 @@ export class WatermarkReader {
   }
 
   #open(): StoreFile | undefined {
+    if (this.#file !== undefined && this.#file.linkCount() === 0) {
+      // Another file has taken its name, or will.
+      this.#file.close().catch(() => undefined);
+      this.#file = undefined;
+    }
     try {
       this.#file ??= this.#fs.open(this.#path, 'read');
     } catch (error) {

@@ -1,0 +1,177 @@
+import { StoreError } from '../../base/errors.js';
+import type { QueueRegistry } from '../../base/queue-registry.js';
+import { QueueFiles } from '../../consume-queue/queue-files.js';
+import { QueueReader } from '../../consume-queue/queue-reader.js';
+import type { QueueState } from '../../consume-queue/queue-state.js';
+import { QueueTable } from '../../consume-queue/queue-table.js';
+import { QueueWaiters } from '../../consume-queue/queue-waiters.js';
+import { queueEntryBytes, writeQueueEntry } from '../../format/queue-entry.js';
+import type { FactsTarget, RecordFacts } from '../../format/record-facts.js';
+import type { QueueState as QueueInState } from '../../recovery/state.js';
+import type { OpenFiles } from '../../segment/open-files.js';
+import type { ReadableQueues } from '../read-view.js';
+
+export interface FollowedQueuesOptions {
+  readonly directory: string;
+  readonly entriesPerFile: number;
+  readonly registry: QueueRegistry;
+  readonly files: OpenFiles;
+  /** Where the log begins now. */
+  readonly logMin: () => number;
+  /** What readers may see of the log. */
+  readonly visible: () => number;
+}
+
+/** Numbers missing between two records of one queue, up to so many, are remembered as missing; beyond, the queue begins anew. */
+const GAP_COUNT_MAX = 65_536;
+const queueOffsetMax = Math.floor(Number.MAX_SAFE_INTEGER / queueEntryBytes / 2);
+
+/**
+ * The queues as somebody else writes them: entries that a state vouches for are in the files, those that came after it are in memory, fed
+ * from the log.
+ *
+ * Invariants: those of `QueueState`, where `written` is one past the last entry that the newest state vouches for. Nothing is ever written.
+ */
+export class FollowedQueues implements FactsTarget, ReadableQueues {
+  readonly name: string = 'queues of a follower';
+  readonly waiters: QueueWaiters = new QueueWaiters();
+  readonly #options: FollowedQueuesOptions;
+  readonly #table: QueueTable;
+  readonly #reader: QueueReader;
+  /** By slot: where the log began when `min` was last compared with it. */
+  readonly #minCheckedAt: number[] = [];
+  /** The files may have entries of records at or above what is fed; not of any at or above this. */
+  #surelyBelow = 0;
+
+  constructor(options: FollowedQueuesOptions) {
+    this.#options = options;
+    this.#table = new QueueTable(options.registry);
+    this.#reader = new QueueReader(new QueueFiles(options.directory, options.entriesPerFile, options.registry), options.files);
+  }
+
+  /** Begins anew with what a state says; `surelyBelow`: where the log ended, at most, when the state was written. */
+  restore(states: readonly QueueInState[], surelyBelow: number): void {
+    this.#surelyBelow = surelyBelow;
+    for (const queue of this.#table.states) {
+      if (queue === undefined) continue;
+      this.#table.dropFrom(queue, queue.written);
+      queue.written = queue.max;
+    }
+    for (const state of states) {
+      const queue = this.#table.at(this.#options.registry.slotOf(state.topic, state.queueId));
+      queue.min = Math.max(queue.min, state.min);
+      queue.max = Math.max(queue.min, state.max);
+      queue.written = queue.max;
+      this.#minCheckedAt[queue.slot] = 0;
+    }
+  }
+
+  /** What a newer state vouches for need not be kept in memory. */
+  takeOver(states: readonly QueueInState[]): void {
+    const { registry } = this.#options;
+    for (const state of states) {
+      const slot = registry.find(state.topic, state.queueId);
+      const queue = slot < 0 ? undefined : this.#table.states[slot];
+      if (queue === undefined) continue;
+      const covered = Math.min(state.max, queue.max);
+      if (covered > queue.written) this.#table.dropFirst(queue, covered - queue.written);
+      this.#raiseMin(queue, Math.min(state.min, queue.max));
+    }
+  }
+
+  accept(facts: RecordFacts, from: number, to: number): void {
+    const { waiters } = this;
+    for (let row = from; row < to; row += 1) {
+      const slot = facts.slot[row] ?? -1;
+      if (slot < 0) continue;
+      const queue = this.#table.at(slot);
+      const queueOffset = facts.queueOffset[row] ?? 0;
+      if (queueOffset !== queue.max && !this.#moveTo(queue, queueOffset)) continue;
+      const at = this.#room(queue);
+      writeQueueEntry(at.bytes, at.tail, facts.physicalOffset[row] ?? 0, facts.recordBytes[row] ?? 0, facts.tagsCode[row] ?? 0);
+      this.#added(queue, at);
+      waiters.touch(slot);
+    }
+    waiters.callTouched();
+  }
+
+  bounds(slot: number): { readonly min: number; readonly max: number } {
+    const queue = this.#table.states[slot];
+    if (queue === undefined) return { min: 0, max: 0 };
+    this.#settleMin(queue);
+    const { min, max } = queue;
+    const visible = this.#options.visible();
+    if (visible >= this.#surelyBelow || min === max || this.#physicalOffsetAt(queue, max - 1) < visible) return { min, max };
+    return { min, max: this.#firstAtOrAbove(queue, visible) };
+  }
+
+  readEntries(slot: number, from: number, into: Buffer, count: number): number {
+    const queue = this.#table.states[slot];
+    return queue === undefined ? 0 : this.#reader.read(queue, from, into, count);
+  }
+
+  /** The log has lost its beginning: the first entry is the first whose record is still there. */
+  #settleMin(queue: QueueState): void {
+    const logMin = this.#options.logMin();
+    if (queue.min === queue.max || (this.#minCheckedAt[queue.slot] ?? 0) >= logMin) return;
+    this.#minCheckedAt[queue.slot] = logMin;
+    // Files below it may be gone already: what cannot be read there counts as deleted as well.
+    if (this.#physicalOffsetAt(queue, queue.min) < logMin) this.#raiseMin(queue, this.#firstAtOrAbove(queue, logMin));
+  }
+
+  #raiseMin(queue: QueueState, min: number): void {
+    if (min <= queue.min) return;
+    queue.min = min;
+    if (min > queue.written) this.#table.dropFirst(queue, min - queue.written);
+  }
+
+  #firstAtOrAbove(queue: QueueState, physicalOffset: number): number {
+    let low = queue.min;
+    let high = queue.max;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      if (this.#physicalOffsetAt(queue, middle) < physicalOffset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #physicalOffsetAt(queue: QueueState, queueOffset: number): number {
+    try {
+      return this.#reader.physicalOffsetAt(queue, queueOffset);
+    } catch (error) {
+      if (StoreError.is(error, 'CORRUPT')) return -1;
+      throw error;
+    }
+  }
+
+  /** A row that is not the next one of its queue; false: it came before. Numbers can be missing where the log is damaged. */
+  #moveTo(queue: QueueState, queueOffset: number): boolean {
+    if (queueOffset < queue.max || queueOffset > queueOffsetMax) return false;
+    if (queue.min < queue.max && queueOffset - queue.max <= GAP_COUNT_MAX) {
+      while (queue.max < queueOffset) {
+        const at = this.#room(queue);
+        at.bytes.fill(0, at.tail, at.tail + queueEntryBytes);
+        this.#added(queue, at);
+      }
+      return true;
+    }
+    this.#table.dropFrom(queue, queue.written);
+    queue.min = queueOffset;
+    queue.max = queueOffset;
+    queue.written = queueOffset;
+    return true;
+  }
+
+  #room(queue: QueueState): { bytes: Buffer; tail: number; makeRoom(): void } {
+    queue.pending ??= this.#table.pool.take();
+    if (queue.pending.tail === queue.pending.bytes.length) queue.pending.makeRoom();
+    return queue.pending;
+  }
+
+  #added(queue: QueueState, at: { tail: number }): void {
+    at.tail += queueEntryBytes;
+    queue.max += 1;
+    this.#table.pendingBytes += queueEntryBytes;
+  }
+}
