@@ -1,3 +1,4 @@
+import { isAllZero } from '../base/bytes.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import { RecordView } from '../format/record-view.js';
 import { segmentName } from '../format/segment-name.js';
@@ -94,9 +95,9 @@ async function readTail(file: StoreFile, from: number, to: number): Promise<{ ha
   for (let at = from; at < to; ) {
     const bytes = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, to - at)), at);
     if (bytes === 0) break;
-    let last = bytes - 1;
-    while (last >= 0 && chunk[last] === 0) last -= 1;
-    if (last >= 0) {
+    if (!isAllZero(chunk, 0, bytes)) {
+      let last = bytes - 1;
+      while (chunk[last] === 0) last -= 1;
       lastByte = at + last;
       hasRecord ||= holdsRecord(view, chunk, bytes);
     }
