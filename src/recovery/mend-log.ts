@@ -3,6 +3,7 @@ import type { LogSegments } from '../commit-log/log-segments.js';
 import { RecordView } from '../format/record-view.js';
 import { segmentName } from '../format/segment-name.js';
 import type { FileSystem, StoreFile } from '../platform/platform.js';
+import { withFile, withOwnSegment } from './own-segment.js';
 import type { StorePaths } from './side-files.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -33,7 +34,7 @@ export async function rewrite(options: MendOptions, from: number, to: number): P
     const start = Math.max(0, from - base);
     const end = Math.min(segments.segmentBytes, to - base);
     if (start >= end) continue;
-    await withFile(options.fs, segments.pathOf(base), async (file) => {
+    await withOwnSegment(options, base, async (file) => {
       for (let at = start; at < end; ) {
         options.signal?.throwIfAborted();
         const bytes = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, end - at)), at);
@@ -56,17 +57,19 @@ export async function cutLog(options: MendOptions, end: number): Promise<readonl
   segments.setBases(segments.bases.filter((base) => base < end));
   const last = segments.bases.at(-1);
   if (last === undefined || end >= last + segments.segmentBytes) return cuts;
-  await withFile(fs, segments.pathOf(last), async (file) => {
-    const tail = await readTail(file, end - last, segments.segmentBytes);
+  const path = segments.pathOf(last);
+  const { tail, sizeBytes } = await withFile(fs, path, 'read', async (file) => {
+    return { tail: await readTail(file, end - last, segments.segmentBytes), sizeBytes: file.sizeBytes() };
+  });
+  if (!tail.hasBytes && sizeBytes === segments.segmentBytes) return cuts;
+  await withOwnSegment(options, last, async (file) => {
     if (tail.hasBytes) {
       const asidePath = tail.hasRecord ? await keepAside(options, file, last, end - last, tail.lastByte + 1) : undefined;
-      cuts.push({ path: segments.pathOf(last), offset: end - last, bytes: tail.lastByte + 1 - (end - last), asidePath });
+      cuts.push({ path, offset: end - last, bytes: tail.lastByte + 1 - (end - last), asidePath });
       await file.truncate(end - last);
     }
-    if (tail.hasBytes || file.sizeBytes() !== segments.segmentBytes) {
-      await file.truncate(segments.segmentBytes);
-      await file.sync('all');
-    }
+    await file.truncate(segments.segmentBytes);
+    await file.sync('all');
   });
   return cuts;
 }
@@ -74,7 +77,7 @@ export async function cutLog(options: MendOptions, end: number): Promise<readonl
 async function removeSegment(options: MendOptions, base: number): Promise<readonly CutTail[]> {
   const { fs, segments } = options;
   const path = segments.pathOf(base);
-  const cut = await withFile(fs, path, async (file) => {
+  const cut = await withFile(fs, path, 'read', async (file) => {
     const tail = await readTail(file, 0, segments.segmentBytes);
     if (!tail.hasBytes) return [];
     const asidePath = tail.hasRecord ? await keepAside(options, file, base, 0, tail.lastByte + 1) : undefined;
@@ -141,13 +144,4 @@ export async function keepAside(options: MendOptions, file: StoreFile, base: num
   }
   await fs.syncDirectory(paths.aside);
   return path;
-}
-
-export async function withFile<T>(fs: FileSystem, path: string, work: (file: StoreFile) => Promise<T>): Promise<T> {
-  const file = fs.open(path, 'read-write');
-  try {
-    return await work(file);
-  } finally {
-    await file.close();
-  }
 }

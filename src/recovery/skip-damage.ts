@@ -3,7 +3,8 @@ import { encodeBlank } from '../format/record-encoder.js';
 import { encodeFiller, encodeTombstone, fillerBytesMin, type LostRecord, type RepairOptions, tombstoneBytes } from '../format/repair-records.js';
 import { findResync } from './find-resync.js';
 import { isInSpans, type OwnSpan } from './manifest.js';
-import { keepAside, type MendOptions, withFile } from './mend-log.js';
+import { keepAside, type MendOptions } from './mend-log.js';
+import { withOwnSegment } from './own-segment.js';
 import type { QueuePlace } from './queue-places.js';
 
 /** One span that recovery skipped or cut; as in the recovery report. */
@@ -58,7 +59,7 @@ export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promis
   const path = segments.pathOf(base);
   let quarantinePath: string | undefined;
   await segments.forget(base);
-  await withFile(options.fs, path, async (file) => {
+  await withOwnSegment(options, base, async (file) => {
     if (stopped.reason !== 'missing') quarantinePath = await keepAside(options, file, base, start - base, resync - base);
     if (file.sizeBytes() < segments.segmentBytes) await file.truncate(segments.segmentBytes);
     let at = start - base;

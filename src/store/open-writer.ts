@@ -4,6 +4,7 @@ import { readLockHolder } from '../platform/lock-holder.js';
 import type { FileSystem, Platform } from '../platform/platform.js';
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
 import type { KeptOptions } from '../recovery/manifest.js';
+import { ownSegment } from '../recovery/own-segment.js';
 import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
@@ -46,7 +47,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, pl
 }
 
 /** A directory is no safer than its entry in its parent, and that one's in its own. */
-async function makeDurableDirectory(fs: FileSystem, directory: string): Promise<void> {
+export async function makeDurableDirectory(fs: FileSystem, directory: string): Promise<void> {
   const made: string[] = [];
   for (let path = directory; !fs.exists(path); path = dirname(path)) made.push(path);
   await fs.makeDirectory(directory);
@@ -79,6 +80,7 @@ async function start(foundation: Foundation, found: Examination, startMs: number
       await prepareDirectories(platform, paths);
     },
   });
+  await ownLastSegment(foundation, recovered.end);
   await clearMaking(foundation);
   const report = reportOf(recovered, platform.clock.monotonicMs() - startMs);
   const watermark = WatermarkFile.open(platform.fs, paths.watermark, found.watermark?.sequence ?? 0);
@@ -114,6 +116,13 @@ async function prepareDirectories(platform: Platform, paths: StorePaths): Promis
   }
   await fs.syncDirectory(paths.own);
   await fs.syncDirectory(paths.root);
+}
+
+/** What is about to be appended must not appear in a backup that was made by links. */
+async function ownLastSegment(foundation: Foundation, end: number): Promise<void> {
+  const { segments, platform, paths } = foundation;
+  const last = segments.bases.at(-1);
+  if (last !== undefined && end < last + segments.segmentBytes) await ownSegment({ fs: platform.fs, paths, segments }, last);
 }
 
 /** What an earlier run left half made. */
