@@ -1,6 +1,6 @@
 import { assert, defined } from '../base/assert.js';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
-import { indexFileName, indexKeyHash, indexSeconds } from '../format/index-layout.js';
+import { indexEntryAt, indexFileName, indexKeyHash, indexSeconds } from '../format/index-layout.js';
 import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
@@ -116,6 +116,11 @@ export class KeyIndex implements FactsTarget {
       const storedAt = facts.storedAt[row] ?? 0;
       for (; key < keyEnd; key += 1) this.#put(facts.keyHashes[key] ?? 0, physicalOffset, storedAt);
     }
+  }
+
+  /** Of all files: header, slots and the entries there are. */
+  get usedBytes(): number {
+    return this.#files.reduce((bytes, file) => bytes + indexEntryAt(this.#options.slotCount, file.entryCount + 1), 0);
   }
 
   get pendingBytes(): number {

@@ -1,5 +1,5 @@
-import { ioError } from '../base/errors.js';
 import type { NewMessage, Message, AppendReceipt } from '../format/message.js';
+import { queueEntryBytes } from '../format/queue-entry.js';
 import { append, appendBatch, appendSync } from './append.js';
 import { appendAll, type AppendAllOptions } from './append-all.js';
 import { clean, hold } from './clean.js';
@@ -30,6 +30,7 @@ import { whole } from './options.js';
 import { bounds } from './bounds.js';
 import { read } from './read.js';
 import { repair } from './repair.js';
+import { type SnapshotOptions, snapshotStore, writerSource } from './snapshot.js';
 import { tailQueue } from './tail.js';
 import { tailLog } from './tail-all.js';
 import { topics } from './topics.js';
@@ -130,8 +131,8 @@ export class WritingStore implements Store {
     return await clean(this.#engine, options);
   }
 
-  async snapshot(_directory: string, _options?: Abortable & { readonly links?: boolean | undefined }): Promise<Watermarks> {
-    return await Promise.reject(ioError('snapshot', new Error('not built yet')));
+  async snapshot(directory: string, options?: SnapshotOptions): Promise<Watermarks> {
+    return await snapshotStore(writerSource(this.#engine), directory, options);
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
@@ -140,11 +141,14 @@ export class WritingStore implements Store {
 
   stats(): StoreStats {
     const { foundation, log, readCount } = this.#engine;
-    const { queues, registry, segments, kept } = foundation;
+    const { queues, registry, segments, index } = foundation;
     const topicNames = new Set<string>();
     let queueCount = 0;
+    let entryCount = 0;
     for (let slot = 0; slot < registry.count; slot += 1) {
-      if (queues.bounds(slot).max === 0) continue;
+      const { min, max } = queues.bounds(slot);
+      if (max === 0) continue;
+      entryCount += max - min;
       queueCount += 1;
       topicNames.add(registry.topicOf(slot));
     }
@@ -153,7 +157,7 @@ export class WritingStore implements Store {
       topicCount: topicNames.size,
       queueCount,
       segmentCount: segments.bases.length,
-      diskBytes: Math.max(0, log.written - segments.minOffset) + queueCount * kept.queueEntriesPerFile * 0,
+      diskBytes: Math.max(0, log.written - segments.minOffset) + entryCount * queueEntryBytes + (index?.usedBytes ?? 0),
       appendedCount: log.appendedCount,
       appendedBytes: log.appendedBytes,
       readCount,
