@@ -7,7 +7,7 @@ export interface LoadShape {
 }
 
 export const loadTopic = 'load';
-export const loadTags: readonly string[] = ['created', 'paid', 'shipped', 'closed'];
+const loadTags: readonly string[] = ['created', 'paid', 'shipped', 'closed'];
 
 export function loadKey(ordinal: number, key: number): string {
   return key === 0 ? `order-${ordinal}` : `order-${ordinal}-${key}`;

@@ -41,7 +41,7 @@ const classes: readonly (readonly [name: string, least: number])[] = [
 /** The classes from `strong` on. */
 export const strongClasses: readonly string[] = ['strong', 'major', 'great'];
 
-export const feedPath: string = fileURLToPath(new URL('../../data/earthquakes.json', import.meta.url));
+const feedPath = fileURLToPath(new URL('../../data/earthquakes.json', import.meta.url));
 
 /** All events, oldest first; those of the same millisecond by id. */
 export function loadEarthquakes(path: string = feedPath): readonly Earthquake[] {

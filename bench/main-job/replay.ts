@@ -6,7 +6,7 @@ import type { StoredSoFar } from './stored-so-far.js';
 
 /** Of every store with default settings. */
 export const defaultSegmentBytes: number = 1024 ** 3;
-export const defaultCountMin = 1_000_000;
+const defaultCountMin = 1_000_000;
 const batchCount = 200;
 const batchesInFlightMax = 8;
 /** How far into the second segment a run goes that is asked for no number. */

@@ -32,13 +32,13 @@ export async function clearDirectory(directory: string): Promise<boolean> {
 }
 
 /** A store of ours with no topics but the run's, whose log begins with an earthquake or with nothing. */
-export function looksLikeOurs(directory: string): boolean {
+function looksLikeOurs(directory: string): boolean {
   if (!existsSync(join(directory, 'stratalog'))) return false;
   const topics = namesIn(join(directory, 'consumequeue'));
   if (topics.some((topic) => topic !== earthquakesTopic && topic !== liveTopic)) return false;
   const firstSegment = namesIn(join(directory, 'commitlog')).sort()[0];
   if (firstSegment === undefined) return topics.length === 0;
-  return headOf(join(directory, 'commitlog', firstSegment)).includes(`${earthquakesTopic}`);
+  return headOf(join(directory, 'commitlog', firstSegment)).includes(earthquakesTopic);
 }
 
 function namesIn(directory: string): string[] {
