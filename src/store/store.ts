@@ -24,9 +24,10 @@ import type { EpochMs, PhysicalOffset, QueueOffset } from '../base/quantities.js
 import type { StoreError } from '../base/errors.js';
 import type { Engine } from './engine.js';
 import { findByKey } from './find-by-key.js';
+import { flush, watermarksOf } from './flush.js';
 import { get } from './get.js';
 import { offsetAt } from './offset-at.js';
-import { whole } from './options.js';
+import { refuseUnknown, whole } from './options.js';
 import { bounds } from './bounds.js';
 import { read } from './read.js';
 import { repair } from './repair.js';
@@ -81,10 +82,7 @@ export class WritingStore implements Store {
   }
 
   async flush(options?: Abortable): Promise<Watermarks> {
-    this.#engine.assertOpen();
-    options?.signal?.throwIfAborted();
-    await this.#engine.log.flush();
-    return this.#watermarks();
+    return await flush(this.#engine, options);
   }
 
   async get(at: PhysicalOffset | string): Promise<Message | undefined> {
@@ -153,7 +151,7 @@ export class WritingStore implements Store {
       topicNames.add(registry.topicOf(slot));
     }
     return {
-      ...this.#watermarks(),
+      ...watermarksOf(this.#engine),
       topicCount: topicNames.size,
       queueCount,
       segmentCount: segments.bases.length,
@@ -167,6 +165,7 @@ export class WritingStore implements Store {
   }
 
   async close(options?: { readonly timeoutMs?: number | undefined }): Promise<void> {
+    refuseUnknown(options ?? {}, ['timeoutMs'], 'close option');
     const timeoutMs = whole(options?.timeoutMs, 'timeoutMs', 0, 0x7fff_ffff);
     this.#closing ??= closeEngine(this.#engine, timeoutMs);
     await this.#closing;
@@ -174,15 +173,5 @@ export class WritingStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #watermarks(): Watermarks {
-    const { foundation, log, dispatcher } = this.#engine;
-    return {
-      minOffset: foundation.segments.minOffset,
-      flushedOffset: log.flushed,
-      writtenOffset: log.written,
-      dispatchedOffset: dispatcher.dispatched,
-    };
   }
 }
