@@ -149,10 +149,11 @@ export class Follower {
     await this.#catchUp();
   }
 
-  /** Before a call that can wait: looks at the slot, if the last look is old, and has fed all of what it names when it resolves. */
-  async refresh(): Promise<void> {
+  /** Before a call that can wait: looks at the slot, if the last look is old (or `now`), and has fed all of what it names when it resolves. */
+  async refresh(now: boolean = false): Promise<void> {
     this.assertReadable();
     try {
+      if (now) this.#lookedMs = Number.NEGATIVE_INFINITY;
       this.#lookIfOld();
       if (this.#feed.position < this.#limit) await this.#catchUp();
     } catch (error) {

@@ -22,6 +22,7 @@ import { get } from '../get.js';
 import { offsetAt } from '../offset-at.js';
 import { whole } from '../options.js';
 import { read } from '../read.js';
+import { followerSource, snapshotStore } from '../snapshot.js';
 import { tailQueue } from '../tail.js';
 import { tailLog } from '../tail-all.js';
 import { topics } from '../topics.js';
@@ -92,7 +93,7 @@ export class FollowingStore implements StoreReader {
   }
 
   async snapshot(directory: string, options?: Abortable & { readonly links?: boolean | undefined }): Promise<Watermarks> {
-    return await Promise.reject(new StoreError('IO', `snapshot to ${directory} not built yet ${String(options)}`));
+    return await snapshotStore(followerSource(this.#follower), directory, options);
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
