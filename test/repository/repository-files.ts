@@ -3,8 +3,15 @@ import { join } from 'node:path';
 
 export const repositoryRoot: string = join(import.meta.dirname, '..', '..');
 
-/** What is made here but never kept: the same names as in .gitignore. */
-const notKept: ReadonlySet<string> = new Set(['.git', 'node_modules', 'dist', 'coverage', 'data/run']);
+/** What is made here but never kept, by the lines of .gitignore: `*` is the only sign that they use, a `/` inside ties to the root. */
+const notKept: readonly RegExp[] = readFileSync(join(repositoryRoot, '.gitignore'), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+  .map((line) => {
+    const name = line.replace(/^\/|\/$/g, '');
+    const pattern = name.replaceAll('.', '\\.').replaceAll('*', '[^/]*');
+    return new RegExp(`${name.includes('/') || line.startsWith('/') ? '^' : '(?:^|/)'}${pattern}$`);
+  });
 
 /** Paths from the root with `/`, sorted, of all files that are kept. Asks no git: the tests run from an unpacked archive too. */
 export function keptFiles(under = ''): readonly string[] {
@@ -12,9 +19,9 @@ export function keptFiles(under = ''): readonly string[] {
   const visit = (directory: string): void => {
     for (const entry of readdirSync(join(repositoryRoot, directory), { withFileTypes: true })) {
       const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
-      if (notKept.has(path) || entry.name === 'node_modules') continue;
+      if (path === '.git' || notKept.some((pattern) => pattern.test(path))) continue;
       if (entry.isDirectory()) visit(path);
-      else if (!/\.(?:log|tsbuildinfo|tgz)$/.test(entry.name)) found.push(path);
+      else found.push(path);
     }
   };
   visit(under);
