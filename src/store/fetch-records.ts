@@ -5,6 +5,7 @@ import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, isEmptyEntry, que
 import { recordBytesMin, scheduleTopic } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
 import { physicalOffsetAt, queueText } from './bounds.js';
+import { recordsEndAt } from './log-places.js';
 import { damagedLog, giveBuffer, mendQueue, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { TagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
@@ -32,6 +33,8 @@ export interface Fetched {
 interface Fault {
   readonly kind: 'entry' | 'log' | 'expired' | 'until';
   readonly error: StoreError | undefined;
+  /** Where the log may be damaged, or the entry that led there. */
+  readonly suspectOffset?: number | undefined;
 }
 
 /**
@@ -78,7 +81,10 @@ export class QueueFetcher {
    */
   async fetch(from: number, to: number, countMax: number, bytesMax: number, whole: boolean): Promise<Fetched> {
     const first = await this.#look(from, to, countMax, bytesMax, whole);
-    if (this.#fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
+    const fault = this.#fault;
+    if (fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
+    // No reason to rebuild a queue that leads where a record must begin.
+    if (fault.suspectOffset !== undefined && (await recordsEndAt(this.#view, fault.suspectOffset))) return this.#result(from, first);
     await mendQueue(this.#view, this.#slot);
     const { min } = this.#view.queues.bounds(this.#slot);
     if (from < min) return { messages: [], next: from, stop: 'expired', error: undefined };
@@ -258,7 +264,8 @@ export class QueueFetcher {
       record.topic === this.#topic;
     if (!isMeant) {
       const what = kind === 'record' ? `another record than message ${queueOffset} of ${queueText(this.#view, this.#slot)}` : record.what;
-      this.#fault = { kind: 'entry', error: damagedLog(this.#view, offset, what) };
+      const isGood = kind === 'record' && record.physicalOffset === offset && record.verify(this.#view.isOurs(offset));
+      this.#fault = { kind: 'entry', error: damagedLog(this.#view, offset, what), suspectOffset: isGood ? undefined : offset };
       return false;
     }
     if (!record.verify(this.#view.isOurs(offset))) {

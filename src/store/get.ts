@@ -4,7 +4,7 @@ import type { Message } from '../format/message.js';
 import { parseMessageId } from '../format/message-id.js';
 import { RecordView, type RecordKind } from '../format/record-view.js';
 import { outOfRange, wrongType } from '../format/refusals.js';
-import { entryLeadsTo, slotLeadingTo } from './log-places.js';
+import { entryLeadsTo, recordsEndAt, slotLeadingTo } from './log-places.js';
 import { damagedLog, mendQueue, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
@@ -31,12 +31,13 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
     }
     if (finding.kind === 'nothing') return undefined;
     if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
-    const slot = finding.kind === 'unlinked' ? view.registry.find(record.topic, record.queueId) : await slotLeadingTo(view, offset);
-    if (slot < 0) return undefined;
-    if (!mayMend) {
-      if (finding.kind === 'unlinked') return undefined;
+    if (finding.kind === 'suspect') {
+      // Where a queue leads here, and the record before ends here, there was a record.
+      if ((await slotLeadingTo(view, offset)) < 0 || !(await recordsEndAt(view, offset))) return undefined;
       throw damagedLog(view, offset, finding.what);
     }
+    const slot = view.registry.find(record.topic, record.queueId);
+    if (!mayMend) return undefined;
     mayMend = false;
     await mendQueue(view, slot);
   }

@@ -97,9 +97,16 @@ export async function isRecordBoundary(view: ReadView, offset: number): Promise<
   const leads = await withRecordAt(view, record, offset, (kind) => kind === 'record' && entryLeadsTo(view, record, offset) === 'yes');
   if (leads) return true;
   const { before } = await neighboursOf(view, offset);
-  if (before === offset) return true;
+  return before === offset || (await recordsEndAt(view, offset));
+}
+
+/** Whether the records in front of `offset` come to their end exactly there. */
+export async function recordsEndAt(view: ReadView, offset: number): Promise<boolean> {
+  const { segments } = view;
+  const base = segments.baseOf(offset);
+  if (offset === base) return true;
   // From the last certain place on, over records that have none in a queue.
-  const from = Math.max(base, before);
+  const from = Math.max(base, (await neighboursOf(view, offset - 1)).before);
   const end = await new LogScanner(segments).scan({ from, limit: offset, verify: false, isOurs: () => false }, () => undefined);
   return end.reason === 'limit' && end.offset === offset;
 }

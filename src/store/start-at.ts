@@ -46,7 +46,8 @@ async function segmentAtTime(view: ReadView, time: number): Promise<number> {
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
     const base = bases[middle] as number;
-    const isBefore = base < view.visible() && (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time));
+    const isBefore =
+      base < view.visible() && (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time));
     if (isBefore) low = middle + 1;
     else high = middle;
   }

@@ -125,7 +125,9 @@ async function checkKeys(fixture: ReadFixture, topic: string, asked: Ask): Promi
   const since = 1_000 + (asked.time % 400);
   const until = since + asked.span;
   for (const key of keys) {
-    const all = alive(fixture).filter((stored) => stored.topic === topic && stored.message.keys?.includes(key) === true).reverse();
+    const all = alive(fixture)
+      .filter((stored) => stored.topic === topic && stored.message.keys?.includes(key) === true)
+      .reverse();
     const found = await collect(findByKey(fixture.view, { topic, key, countMax: asked.countMax }));
     expect(offsetsOf(found)).toEqual(offsetsOf(all.slice(0, asked.countMax)));
     const before = found.at(-1)?.physicalOffset;

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { offsetAt } from '../../src/store/offset-at.js';
+import { ReadFixture, rejection } from './read-fixture.js';
+
+const orders = { topic: 'orders' };
+
+async function filled(times: readonly number[], bodyBytes = 20): Promise<ReadFixture> {
+  const fixture = await ReadFixture.open();
+  for (const time of times) fixture.append({ topic: 'orders', body: Buffer.alloc(bodyBytes) }, time);
+  return fixture;
+}
+
+describe('offsetAt', () => {
+  it('is the first message stored at or after the time, or the end', async () => {
+    const { view } = await filled([10, 10, 20, 20, 20, 30]);
+    const expected: readonly (readonly [number | Date, number])[] = [
+      [-1, 0],
+      [10, 0],
+      [11, 2],
+      [new Date(20), 2],
+      [20.5, 5],
+      [30, 5],
+      [31, 6],
+      [Number.NEGATIVE_INFINITY, 0],
+      [Number.POSITIVE_INFINITY, 6],
+    ];
+    for (const [time, offset] of expected) expect(await offsetAt(view, orders, time), String(time)).toBe(offset);
+    expect(await offsetAt(view, { topic: 'nobody' }, 10)).toBe(0);
+  });
+
+  it('wrong arguments are wrong calls', async () => {
+    const { view } = await filled([10]);
+    expect(await rejection(offsetAt(view, orders, Number.NaN))).toBeInstanceOf(RangeError);
+    expect(await rejection(offsetAt(view, orders, new Date('never')))).toBeInstanceOf(RangeError);
+    expect(await rejection(offsetAt(view, orders, '10' as unknown as number))).toBeInstanceOf(TypeError);
+    expect(await rejection(offsetAt(view, { topic: 'a/b' }, 10))).toMatchObject({ code: 'TOPIC_INVALID' });
+  });
+
+  it('begins with what is left, also where the bounds are behind', async () => {
+    const fixture = await filled(
+      Array.from({ length: 40 }, (_, i) => i),
+      300,
+    );
+    await fixture.expireFirst(false);
+    const min = fixture.stored.findIndex((stored) => stored.physicalOffset >= fixture.segments.minOffset);
+    expect(await offsetAt(fixture.view, orders, 0)).toBe(min);
+    expect(await offsetAt(fixture.view, orders, min + 5)).toBe(min + 5);
+    await fixture.trim();
+    expect(await offsetAt(fixture.view, orders, 0)).toBe(min);
+  });
+
+  it('a damaged entry on the way is mended; damage to the log is CORRUPT', async () => {
+    const fixture = await filled(Array.from({ length: 10 }, (_, i) => i));
+    await fixture.writeQueues();
+    fixture.pokeFile(fixture.queuePath('orders', 0), 5 * 20, Buffer.alloc(20));
+    expect(await offsetAt(fixture.view, orders, 5)).toBe(5);
+    expect(fixture.mendedSlots).toHaveLength(1);
+    const bad = fixture.stored[5]?.physicalOffset ?? 0;
+    fixture.poke(bad, Buffer.alloc(60));
+    const view = { ...fixture.view, mendQueue: async () => false };
+    expect(await rejection(offsetAt(view, orders, 5))).toMatchObject({ code: 'CORRUPT', offset: bad });
+  });
+
+  it('hosts of IPv6 do not mislead it', async () => {
+    const fixture = await filled([10]);
+    fixture.append({ topic: 'orders', body: '', system: { bornHost: { address: '::1', port: 1 } } }, 20);
+    expect(await offsetAt(fixture.view, orders, 15)).toBe(1);
+    expect(await offsetAt(fixture.view, orders, 21)).toBe(2);
+  });
+});
