@@ -11,7 +11,7 @@ import type { TagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
 /** Entries looked at in one go. */
-export const FETCH_ENTRIES = 1024;
+const FETCH_ENTRIES = 1024;
 const SPAN_GAP_BYTES_MAX = 64 * 1024;
 
 /**

@@ -1,4 +1,4 @@
-import { corrupt, ioError, StoreError } from '../base/errors.js';
+import { corrupt, ioError, type StoreError, systemErrorCode } from '../base/errors.js';
 import type { RecordKind, RecordView } from '../format/record-view.js';
 import type { ReadView } from './read-view.js';
 
@@ -41,7 +41,7 @@ export async function readLog(view: ReadView, into: Buffer, offset: number, byte
     // Closed or deleted under us: the file's own error would only confuse.
     view.assertReadable();
     if (!segments.has(base)) return gone(view, offset);
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw damagedLog(view, offset, 'the segment is missing');
+    if (systemErrorCode(error) === 'ENOENT') throw damagedLog(view, offset, 'the segment is missing');
     throw ioError(`reading ${segments.pathOf(base)}`, error);
   }
   if (!segments.has(base)) return gone(view, offset);

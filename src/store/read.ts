@@ -8,9 +8,6 @@ import type { ReadView } from './read-view.js';
 import { Sleeper } from './sleeper.js';
 import { type Beginning, queueBeginning } from './start-at.js';
 
-export { bounds } from './bounds.js';
-export { topics } from './topics.js';
-
 const optionNames: readonly string[] = ['from', 'countMax', 'bytesMax', 'tags', 'waitMs', 'signal'];
 const COUNT_MAX = 32;
 const BYTES_MAX = 256 * 1024;

@@ -24,7 +24,7 @@ describe('offsetAt', () => {
       [Number.NEGATIVE_INFINITY, 0],
       [Number.POSITIVE_INFINITY, 6],
     ];
-    for (const [time, offset] of expected) expect(await offsetAt(view, orders, time), String(time)).toBe(offset);
+    for (const [time, offset] of expected) expect(await offsetAt(view, orders, time), `at ${String(time)}`).toBe(offset);
     expect(await offsetAt(view, { topic: 'nobody' }, 10)).toBe(0);
   });
 

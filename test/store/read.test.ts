@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/base/errors.js';
-import { bounds, read, topics } from '../../src/store/read.js';
+import { bounds } from '../../src/store/bounds.js';
+import { read } from '../../src/store/read.js';
+import { topics } from '../../src/store/topics.js';
 import { manualClock } from '../../src/testing/manual-clock.js';
 import { withFaults } from '../../src/testing/with-faults.js';
 import { ReadFixture, rejection, turns } from './read-fixture.js';
