@@ -34,6 +34,8 @@ export interface AppendRound {
   readonly flushMs: number;
   readonly closeMs: number;
   readonly latencyUs: LatencyUs;
+  /** All threads, user and system; steadier than a rate on a machine that does other things too. */
+  readonly cpuUsPerMessage: number;
   readonly use: ProcessUse;
 }
 
@@ -81,6 +83,7 @@ export async function runAppendRound(directory: string, options: AppendLoadOptio
     flushMs,
     closeMs,
     latencyUs: latencies.summary(),
+    cpuUsPerMessage: ((use.cpuUserMs + use.cpuSystemMs) * 1e3) / Math.max(1, count),
     use,
   };
 }

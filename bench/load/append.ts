@@ -83,6 +83,7 @@ function mediansOf(store: readonly AppendRound[], raw: readonly RawRounds[]) {
     eventLoopMaxMs: of(store, (round) => round.use.eventLoopDelayMs.max),
     rssBytesMax: of(store, (round) => round.use.rssBytesMax),
     heapUsedBytesMax: of(store, (round) => round.use.heapUsedBytesMax),
+    cpuUsPerMessage: of(store, (round) => round.cpuUsPerMessage),
     cpuUserMs: of(store, (round) => round.use.cpuUserMs),
     cpuSystemMs: of(store, (round) => round.use.cpuSystemMs),
     flushMs: of(store, (round) => round.flushMs),
@@ -111,7 +112,7 @@ function describeMedians(options: AppendLoadOptions, medians: Medians, generator
   }
   console.error(`  event loop late by ${formatMs(medians.eventLoopP99Ms)} (p99), ${formatMs(medians.eventLoopMaxMs)} (max)`);
   console.error(
-    `  memory    ${formatBytes(medians.rssBytesMax)} resident, ${formatBytes(medians.heapUsedBytesMax)} heap; processor ${formatMs(medians.cpuUserMs)} user, ${formatMs(medians.cpuSystemMs)} system`,
+    `  memory    ${formatBytes(medians.rssBytesMax)} resident, ${formatBytes(medians.heapUsedBytesMax)} heap; processor ${formatMs(medians.cpuUserMs)} user, ${formatMs(medians.cpuSystemMs)} system, ${medians.cpuUsPerMessage.toFixed(2)} us a message`,
   );
   console.error(`  making the messages took ${generatorNsPerMessage.toFixed(0)} ns each, which is part of the store's figures`);
 }

@@ -33,7 +33,11 @@ export async function answerQuestions(store: Store, stored: StoredSoFar, seed: n
     stored.countWhere((each) => each.hour === template.hour),
     () => countByKey(store, template.hour, (message) => message.keys.includes(template.hour)),
   );
-  await askForLastSecond(store, stored, ask);
+  const since = stored.lastStoredAt - 1_000;
+  const log = new WholeLog(stored, since);
+  await ask('the whole log, in order', stored.count, () => log.read(store));
+  await ask('stored in the last second: queues', log.sinceCount, () => countSinceByQueues(store, stored, since));
+  await ask('stored in the last second: log', log.sinceCount, () => countSinceByLog(store, since));
   const strong = new Set(strongClasses);
   await ask(
     'strong ones, by tag',
@@ -41,7 +45,6 @@ export async function answerQuestions(store: Store, stored: StoredSoFar, seed: n
     () => countStrong(store, stored),
   );
   await ask('last ten of the largest queue', Math.min(10, stored.count), () => countLastTen(store, stored));
-  await ask('the whole log, in order', stored.count, () => countWholeLog(store, stored));
   return answers;
 }
 
@@ -65,31 +68,21 @@ async function countByKey(store: Store, key: string, isRight: (message: Message)
   return count;
 }
 
-/** Two ways that must agree: by where each queue was a second before its last message, and by reading the log from that time on. */
-async function askForLastSecond(
-  store: Store,
-  stored: StoredSoFar,
-  ask: (question: string, expected: number, find: () => Promise<number>) => Promise<void>,
-): Promise<void> {
-  const time = stored.lastStoredAt - 1_000;
-  let byQueues = 0;
+/** By where each queue was at that time. */
+async function countSinceByQueues(store: Store, stored: StoredSoFar, time: number): Promise<number> {
+  let count = 0;
   for (const queueId of queueIds(stored)) {
     const queue = { topic: earthquakesTopic, queueId };
-    byQueues += store.bounds(queue).max - (await store.offsetAt(queue, time));
+    count += store.bounds(queue).max - (await store.offsetAt(queue, time));
   }
-  await ask('stored in the last second: queues', byQueues, async () => {
-    let count = 0;
-    for (const queueId of queueIds(stored)) {
-      const queue = { topic: earthquakesTopic, queueId };
-      count += store.bounds(queue).max - (await store.offsetAt(queue, time));
-    }
-    return count;
-  });
-  await ask('stored in the last second: log', byQueues, async () => {
-    let count = 0;
-    for await (const batch of store.tailAll({ from: { time }, until: 'end' }).batches(1_000)) count += batch.length;
-    return count;
-  });
+  return count;
+}
+
+/** By reading the log from that time on. */
+async function countSinceByLog(store: Store, time: number): Promise<number> {
+  let count = 0;
+  for await (const batch of store.tailAll({ from: { time }, until: 'end' }).batches(1_000)) count += batch.length;
+  return count;
 }
 
 function queueIds(stored: StoredSoFar): readonly number[] {
@@ -124,22 +117,37 @@ async function countLastTen(store: Store, stored: StoredSoFar): Promise<number> 
   return messages.filter((message, index) => message.queueOffset === from + index).length;
 }
 
-/** Counts a message only if it comes after the one before it and holds the event that was stored at that place. */
-async function countWholeLog(store: Store, stored: StoredSoFar): Promise<number> {
-  const progress = startProgress(stored.count, 'messages read');
-  const templates = stored.templates;
-  let count = 0;
-  let seen = 0;
-  let lastOffset = -1;
-  for await (const batch of store.tailAll({ from: 'earliest', until: 'end' }).batches(1_000)) {
-    for (const message of batch) {
-      const template = templates[seen % templates.length] as EventTemplate;
-      seen += 1;
-      if (message.physicalOffset > lastOffset && message.keys[0]?.startsWith(template.event.id) === true) count += 1;
-      lastOffset = message.physicalOffset;
-    }
-    progress.update(seen);
+/**
+ * Everything, front to back. A message counts only if it comes after the one before it and holds the event that was stored at that
+ * place. On the way it is noted how many were stored since a time, which is what the questions by time must find.
+ */
+class WholeLog {
+  sinceCount = 0;
+  readonly #stored: StoredSoFar;
+  readonly #since: number;
+
+  constructor(stored: StoredSoFar, since: number) {
+    this.#stored = stored;
+    this.#since = since;
   }
-  progress.stop();
-  return count;
+
+  async read(store: Store): Promise<number> {
+    const { templates, count: total } = this.#stored;
+    const progress = startProgress(total, 'messages read');
+    let count = 0;
+    let seen = 0;
+    let lastOffset = -1;
+    for await (const batch of store.tailAll({ from: 'earliest', until: 'end' }).batches(1_000)) {
+      for (const message of batch) {
+        const template = templates[seen % templates.length] as EventTemplate;
+        seen += 1;
+        if (message.physicalOffset > lastOffset && message.keys[0]?.startsWith(template.event.id) === true) count += 1;
+        if (message.storedAt >= this.#since) this.sinceCount += 1;
+        lastOffset = message.physicalOffset;
+      }
+      progress.update(seen);
+    }
+    progress.stop();
+    return count;
+  }
 }

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { AppendReceipt, NewMessage, Store } from '../../src/index.js';
+import { formatCount } from '../common/numbers.js';
 import { printHeading, printLine, startProgress, type Progress } from './print.js';
 import { roundMax } from './event-templates.js';
 import type { StoredSoFar } from './stored-so-far.js';
@@ -28,7 +29,7 @@ export async function replay(store: Store, stored: StoredSoFar, countMin: number
     `The same week again and again, ids made unique, in batches of ${batchCount}: ` +
       (countMin === undefined
         ? 'a million messages, and past the end of the first segment of 1 GiB.'
-        : `until ${countMin} messages are stored.`),
+        : `until ${formatCount(countMin)} messages are stored.`),
   );
   const progress = startProgress(countMin ?? guessCount(stored), 'messages');
   const before = { count: stored.count, recordBytes: stored.recordBytes };
