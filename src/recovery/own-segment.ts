@@ -16,7 +16,12 @@ export interface OwnOptions {
 export async function ownSegment(options: OwnOptions, base: number): Promise<void> {
   const { fs, paths, segments } = options;
   const path = segments.pathOf(base);
-  const found = await withFile(fs, path, 'read', async (file) => await Promise.resolve({ links: file.linkCount(), bytes: file.sizeBytes() }));
+  const found = await withFile(
+    fs,
+    path,
+    'read',
+    async (file) => await Promise.resolve({ links: file.linkCount(), bytes: file.sizeBytes() }),
+  );
   if (found.links <= 1) return;
   // No segment's name: what recovery finds here under one is a segment on its way into the log.
   const copy = `${paths.making}/${segmentName(base)}.own`;
@@ -35,7 +40,12 @@ export async function withOwnSegment<T>(options: OwnOptions, base: number, work:
   return await withFile(options.fs, options.segments.pathOf(base), 'read-write', work);
 }
 
-export async function withFile<T>(fs: FileSystem, path: string, mode: 'read' | 'read-write', work: (file: StoreFile) => Promise<T>): Promise<T> {
+export async function withFile<T>(
+  fs: FileSystem,
+  path: string,
+  mode: 'read' | 'read-write',
+  work: (file: StoreFile) => Promise<T>,
+): Promise<T> {
   const file = fs.open(path, mode);
   try {
     return await work(file);

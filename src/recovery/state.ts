@@ -1,3 +1,4 @@
+import { isPlausibleTopic } from '../format/topic-rules.js';
 import { isCount, isRecord, sealJson, unsealJson } from './sealed-json.js';
 
 export interface QueueState {
@@ -63,7 +64,8 @@ function decodeQueues(value: unknown): QueueState[] | undefined {
   if (!isRecord(value)) return undefined;
   const queues: QueueState[] = [];
   for (const [topic, list] of Object.entries(value)) {
-    if (!Array.isArray(list) || list.length % 3 !== 0) return undefined;
+    // It becomes part of a path.
+    if (!isPlausibleTopic(Buffer.from(topic)) || !Array.isArray(list) || list.length % 3 !== 0) return undefined;
     for (let i = 0; i < list.length; i += 3) {
       const [queueId, min, max] = list.slice(i, i + 3) as unknown[];
       if (!isCount(queueId) || !isCount(min) || !isCount(max) || min > max) return undefined;

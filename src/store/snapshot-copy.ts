@@ -79,7 +79,12 @@ async function copyDerived(plan: CopyPlan, state: State): Promise<void> {
     plan.goOn();
     const bytes = indexEntryAt(indexSlotCount, file.entryCount + 1);
     const fullBytes = indexFileBytes(indexSlotCount, indexEntryCount);
-    await plan.files.copy(`${plan.source.paths.index}/${file.name}`, `${plan.to.index}/${file.name}`, Math.min(bytes, fullBytes), fullBytes);
+    await plan.files.copy(
+      `${plan.source.paths.index}/${file.name}`,
+      `${plan.to.index}/${file.name}`,
+      Math.min(bytes, fullBytes),
+      fullBytes,
+    );
   }
 }
 
@@ -109,7 +114,10 @@ async function copySideFiles(plan: CopyPlan): Promise<void> {
   }
   if (moment.state === undefined) {
     const found = await readSmallFile(source.platform.fs, source.paths.checkpoint, CHECKPOINT_FILE_BYTES);
-    await files.write(to.checkpoint, found ?? encodeCheckpoint({ logTime: 0, queuesTime: 0, indexTime: 0, masterFlushedOffset: 0, confirmedOffset: 0 }));
+    await files.write(
+      to.checkpoint,
+      found ?? encodeCheckpoint({ logTime: 0, queuesTime: 0, indexTime: 0, masterFlushedOffset: 0, confirmedOffset: 0 }),
+    );
     return;
   }
   const { state } = moment;

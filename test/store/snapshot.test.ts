@@ -3,7 +3,20 @@ import type { Platform, Store } from '../../src/index.js';
 import { openStore } from '../../src/index.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { contents, filesBelow, flipBit, readFile, writeInto } from '../contract/disk-surgery.js';
-import { appendMany, collect, failure, openReader, openTiny, readLog, readQueue, refusal, root, tiny, texts, turns } from '../contract/harness.js';
+import {
+  appendMany,
+  collect,
+  failure,
+  openReader,
+  openTiny,
+  readLog,
+  readQueue,
+  refusal,
+  root,
+  tiny,
+  texts,
+  turns,
+} from '../contract/harness.js';
 
 const target = '/backup/first';
 
@@ -58,9 +71,9 @@ describe('a snapshot of a store that is written to', () => {
   it('while appends go on, many times in a row, each a prefix of the log and none shorter than the one before', async () => {
     await withWriter(async (writer, platform) => {
       let appended = 0;
-      let isDone = false;
+      const done = new AbortController();
       const appending = (async () => {
-        while (!isDone) {
+        while (!done.signal.aborted) {
           await Promise.all(Array.from({ length: 7 }, () => writer.append({ topic: 'T', body: `m-${appended++}`, keys: ['k'] })));
           await turns(100);
         }
@@ -74,7 +87,7 @@ describe('a snapshot of a store that is written to', () => {
         expect(found.length).toBeGreaterThanOrEqual(Math.max(before, last));
         last = found.length;
       }
-      isDone = true;
+      done.abort();
       await appending;
       expect(appended).toBeGreaterThan(last);
     });
@@ -117,7 +130,8 @@ describe('a snapshot of a store that is written to', () => {
       await copy.close();
       expect(texts(await readLog(writer))).toEqual([...names(40), ...names(40, 'later')]);
       expect(await textsIn(platform, target)).toEqual([...names(40), ...names(10, 'copy')]);
-      const idOf = async (directory: string): Promise<string> => (await readFile(platform, `${directory}/stratalog/manifest`)).toString().slice(9);
+      const idOf = async (directory: string): Promise<string> =>
+        (await readFile(platform, `${directory}/stratalog/manifest`)).toString().slice(9);
       expect(JSON.parse(await idOf(target)).storeId).not.toBe(JSON.parse(await idOf(root)).storeId);
     });
   });
@@ -158,7 +172,11 @@ describe('what a snapshot refuses', () => {
       const at = message?.physicalOffset ?? 0;
       await flipBit(platform, `${root}/commitlog/${String(at - (at % 4096)).padStart(20, '0')}`, (at % 4096) + 90);
       const error = await failure(() => writer.snapshot(target));
-      expect(error).toMatchObject({ code: 'CORRUPT', path: `${root}/commitlog/${String(at - (at % 4096)).padStart(20, '0')}`, offset: at % 4096 });
+      expect(error).toMatchObject({
+        code: 'CORRUPT',
+        path: `${root}/commitlog/${String(at - (at % 4096)).padStart(20, '0')}`,
+        offset: at % 4096,
+      });
       expect(platform.fs.list('/backup')).toEqual([]);
     });
   });

@@ -42,11 +42,22 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   readonly #minCheckedAt: number[] = [];
   /** The files may have entries of records at or above what is fed; not of any at or above this. */
   #surelyBelow = 0;
+  #isClosed = false;
 
   constructor(options: FollowedQueuesOptions) {
     this.#options = options;
     this.#table = new QueueTable(options.registry);
     this.#reader = new QueueReader(new QueueFiles(options.directory, options.entriesPerFile, options.registry), options.files);
+  }
+
+  /** Entries in memory. */
+  get pendingBytes(): number {
+    return this.#table.pendingBytes;
+  }
+
+  /** Nothing is read any more. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** Begins anew with what a state says; `surelyBelow`: where the log ended, at most, when the state was written. */
@@ -98,6 +109,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   bounds(slot: number): { readonly min: number; readonly max: number } {
     const queue = this.#table.states[slot];
     if (queue === undefined) return { min: 0, max: 0 };
+    if (this.#isClosed) return { min: queue.min, max: queue.max };
     this.#settleMin(queue);
     const { min, max } = queue;
     const visible = this.#options.visible();

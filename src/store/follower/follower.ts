@@ -76,7 +76,13 @@ export class Follower {
     this.#logFiles = new OpenFiles(fs, Math.max(4, Math.floor(options.openFilesMax / 2)));
     this.#derivedFiles = new OpenFiles(fs, Math.max(4, Math.floor(options.openFilesMax / 2)));
     const { commitLog, making, consumeQueue, index } = this.paths;
-    this.segments = new FollowedSegments({ fs, files: this.#logFiles, directory: commitLog, makingDirectory: making, segmentBytes: kept.segmentBytes });
+    this.segments = new FollowedSegments({
+      fs,
+      files: this.#logFiles,
+      directory: commitLog,
+      makingDirectory: making,
+      segmentBytes: kept.segmentBytes,
+    });
     const logMin = (): number => this.segments.minOffset;
     this.queues = new FollowedQueues({
       directory: consumeQueue,
@@ -182,6 +188,7 @@ export class Follower {
     this.#cancelPoll?.();
     this.#closing.abort(new StoreError('STORE_CLOSED', `the store in ${this.directory} is closed`));
     this.#changed();
+    this.queues.close();
     await this.#catchingUp?.catch(() => undefined);
     await this.#watermark.close();
     await this.#logFiles.closeAll();

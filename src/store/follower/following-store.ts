@@ -146,7 +146,9 @@ function refuse(name: string): never {
 }
 
 for (const name of ['append', 'appendBatch', 'appendAll', 'flush', 'repair', 'clean']) {
-  Object.defineProperty(FollowingStore.prototype, name, { value: async (): Promise<never> => await Promise.resolve().then(() => refuse(name)) });
+  Object.defineProperty(FollowingStore.prototype, name, {
+    value: async (): Promise<never> => await Promise.resolve().then(() => refuse(name)),
+  });
 }
 for (const name of ['appendSync', 'hold']) {
   Object.defineProperty(FollowingStore.prototype, name, { value: (): never => refuse(name) });
