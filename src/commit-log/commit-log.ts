@@ -47,6 +47,7 @@ export interface CommitLogHooks {
   /** `flushed` has moved: side files hear of it before anybody else. */
   readonly onFlushed: (info: FlushInfo) => void;
   readonly onFailed: (error: StoreError) => void;
+  /** A new segment lies in `commitlog/`. */
   readonly onRolled: (segment: Segment) => void;
 }
 
@@ -94,10 +95,7 @@ export class CommitLog {
         onFailure: () => {
           this.#undoing = this.#undo();
         },
-        onRolled: (segment) => {
-          this.#unlinked.push(segment);
-          options.hooks.onRolled(segment);
-        },
+        onRolled: (segment) => this.#unlinked.push(segment),
       },
       active,
     );
@@ -196,7 +194,10 @@ export class CommitLog {
     return receipt;
   }
 
-  /** Settles once everything that waited for room at the time of the call has been taken, and there is room for more. */
+  /**
+   * Settles once everything that waited for room at the time of the call has been taken, and there is room for more: not before
+   * something has been written, for who asks has found too little.
+   */
   waitForRoom(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#room.add(
@@ -208,14 +209,14 @@ export class CommitLog {
         reject,
         signal,
       );
-      this.#room.serve();
+      if (this.pendingBytes === 0) this.#room.serve();
     });
   }
 
   /** Settles once the log is complete up to `end` as `flush` says. */
   reach(end: number, flush: 'sync' | 'async'): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined && (flush === 'sync' ? this.flushed : this.written) < end) reject(this.#failure);
+      if (this.#failure !== undefined && (flush === 'sync' ? this.flushed : this.#acknowledged) < end) reject(this.#failure);
       else this.#waitFor({ end, settle: () => resolve(), reject }, flush);
     });
   }
@@ -267,12 +268,12 @@ export class CommitLog {
     const refusal = this.#failure ?? this.#options.hooks.refusal();
     if (refusal !== undefined) throw refusal;
     if (this.#room.isEmpty && take()) return;
+    this.#room.assertNotFull();
     const { encoder, clock } = this.#options;
     for (const message of call.messages) encoder.stage(message, clock.nowMs(), false);
     call.messages = call.messages.map((message) => copyMessage(message, clock.nowMs()));
     if (this.#undoing !== undefined) this.#held.push(call.reject);
     else this.#room.add(() => call.attempt(take), call.reject, signal);
-    if (!this.#hasRoom()) this.#flusher.want(this.written);
   }
 
   #taken(call: AppendCall, receipts: readonly Receipt[]): void {
@@ -320,8 +321,14 @@ export class CommitLog {
     this.#linkWritten();
     if (this.#options.flush === 'async') this.#options.hooks.onVisible();
     this.#writtenWaiters.settleUpTo(this.#acknowledged);
+    this.#hurry();
     this.#flusher.progress();
     this.#room.serve();
+  }
+
+  /** Calls wait until less is at stake: then the interval is not waited for. */
+  #hurry(): void {
+    if (!this.#hasRoom()) this.#flusher.want(this.written);
   }
 
   #linkWritten(): void {
@@ -333,6 +340,8 @@ export class CommitLog {
         this.#unlinked.shift();
         this.#linkingCount -= 1;
         this.#progress();
+        // Only now: users hear of it, who may append again at once.
+        this.#options.hooks.onRolled(segment);
       },
       (error: unknown) => this.fail(error, 'a new segment could not be moved into the log'),
     );
@@ -346,7 +355,7 @@ export class CommitLog {
     for (const segment of written) await segment.file.sync('data');
     const last = written.at(-1);
     if (last !== undefined && last.file.linkCount() < 1) throw new Error(`${last.path} has been deleted by somebody else`);
-    segments.release(to);
+    segments.release(Math.min(to, this.#appender.writer.settledEnd));
     if (lastRecord !== undefined && lastRecord.end <= to) this.#lastSyncedRecord = lastRecord;
   }
 
@@ -356,6 +365,7 @@ export class CommitLog {
     hooks.onFlushed({ bytes, durationMs, waiterCount: this.#flushedWaiters.count });
     if (this.#options.flush === 'sync') hooks.onVisible();
     this.#flushedWaiters.settleUpTo(this.flushed);
+    this.#hurry();
     this.#room.serve();
   }
 

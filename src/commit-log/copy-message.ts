@@ -8,6 +8,6 @@ export function copyMessage(message: NewMessage, nowMs: number): NewMessage {
     bornAt: message.bornAt === undefined ? nowMs : Number(message.bornAt),
     ...(message.keys === undefined ? {} : { keys: [...message.keys] }),
     ...(message.properties === undefined ? {} : { properties: { ...message.properties } }),
-    ...(message.system === undefined ? {} : { system: { ...message.system } }),
+    ...(message.system === undefined ? {} : { system: structuredClone(message.system) }),
   };
 }

@@ -34,7 +34,8 @@ export class LogSegments {
   #bases: number[] = [];
   /** Not wholly synced yet, by base. */
   readonly #open = new Map<number, Segment>();
-  #next: { readonly baseOffset: number; readonly file: StoreFile } | undefined;
+  /** Made and not used yet, by base: one ahead of need, or what could not be given its length. */
+  readonly #made = new Map<number, StoreFile>();
   #linking: Promise<void> = Promise.resolve();
 
   constructor(options: LogSegmentsOptions) {
@@ -85,22 +86,21 @@ export class LogSegments {
 
   /** Makes the segment after the next one ahead of need. Failing changes nothing: it is tried again when it is needed. */
   prepareNext(base: number): void {
-    if (this.#next !== undefined) return;
     try {
-      this.#next = { baseOffset: base, file: this.#make(base) };
+      this.#make(base);
     } catch {
-      this.#next = undefined;
+      // Nobody needs it yet.
     }
   }
 
-  /** The segment at `base`, at full length, in the making directory; throws the system's error and leaves nothing then. */
+  /** The segment at `base`, at full length, in the making directory; throws the system's error, and may be tried again then. */
   create(base: number): Segment {
     const last = this.#bases.at(-1);
     assert(last === undefined || base === last + this.segmentBytes, 'segments are made one after the other');
-    const ready = this.#next?.baseOffset === base ? this.#next.file : this.#make(base);
-    this.#next = undefined;
-    const segment = new Segment(ready, this.pathOf(base), base, this.segmentBytes, false);
-    this.#files.adopt(ready, segment.path, true);
+    const file = this.#make(base);
+    this.#made.delete(base);
+    const segment = new Segment(file, this.pathOf(base), base, this.segmentBytes, false);
+    this.#files.adopt(file, segment.path, true);
     this.#open.set(base, segment);
     this.#bases.push(base);
     return segment;
@@ -187,36 +187,32 @@ export class LogSegments {
     await this.#files.forget(this.pathOf(base));
   }
 
-  /** Removes the segment made ahead; the others are closed with `files`. */
+  /** Removes what was made ahead; the others are closed with `files`. */
   async close(): Promise<void> {
     await this.linkingSettled();
-    const next = this.#next;
-    this.#next = undefined;
-    if (next === undefined) return;
-    await next.file.close();
-    await this.#fs.remove(this.makingPathOf(next.baseOffset));
+    const made = [...this.#made];
+    this.#made.clear();
+    for (const [base, file] of made) {
+      await file.close();
+      await this.#fs.remove(this.makingPathOf(base));
+    }
   }
 
   #make(base: number): StoreFile {
-    const path = this.makingPathOf(base);
-    let file: StoreFile;
+    const file = this.#made.get(base) ?? this.#createFile(this.makingPathOf(base));
+    this.#made.set(base, file);
+    // One byte at the end gives the file its length in one synchronous call and leaves the rest a hole.
+    file.writeSync([new Uint8Array(1)], this.segmentBytes - 1);
+    return file;
+  }
+
+  #createFile(path: string): StoreFile {
     try {
-      file = this.#fs.open(path, 'create');
+      return this.#fs.open(path, 'create');
     } catch (error) {
-      // Left by an earlier try that could not clean up. It may hold rejected records, so it is never used: away with it, for the next try.
+      // Left by somebody else. It may hold records that were rejected, so it is never used: away with it, for the next try.
       if (systemErrorCode(error) === 'EEXIST') void this.#fs.remove(path).catch(() => undefined);
       throw error;
     }
-    try {
-      // One byte at the end gives the file its length in one synchronous call and leaves the rest a hole.
-      file.writeSync([new Uint8Array(1)], this.segmentBytes - 1);
-    } catch (error) {
-      void file.close().then(
-        () => this.#fs.remove(path),
-        () => undefined,
-      ).catch(() => undefined);
-      throw error;
-    }
-    return file;
   }
 }

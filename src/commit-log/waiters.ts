@@ -7,7 +7,11 @@ export interface LogWaiter {
 
 const COMPACT_AT = 1024;
 
-/** Waiters in log order; settled from the front, rejected from the back. */
+/**
+ * Waiters in log order; settled from the front, rejected from the back.
+ *
+ * Invariant: `end` never descends from the front to the back.
+ */
 export class LogWaiters {
   #waiters: (LogWaiter | undefined)[] = [];
   #head = 0;
@@ -25,8 +29,12 @@ export class LogWaiters {
     return this.isEmpty ? 0 : (this.#waiters.at(-1)?.end ?? 0);
   }
 
+  /** Nearly always at the back; who asks for a place in the log that has been passed already goes to where it belongs. */
   add(waiter: LogWaiter): void {
-    this.#waiters.push(waiter);
+    let at = this.#waiters.length;
+    while (at > this.#head && (this.#waiters[at - 1]?.end ?? 0) > waiter.end) at -= 1;
+    if (at === this.#waiters.length) this.#waiters.push(waiter);
+    else this.#waiters.splice(at, 0, waiter);
   }
 
   /** Settles, in order, those whose end is at or below `position`. */

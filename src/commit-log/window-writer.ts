@@ -44,7 +44,7 @@ export class WindowWriter {
   /** Closed windows not yet issued, in log order. */
   #ready: WriteWindow[] = [];
   #readyBytes = 0;
-  #inFlightCount = 0;
+  readonly #inFlight = new Set<WriteOp>();
   #idle: { promise: Promise<void>; resolve: () => void } | undefined;
   #written: number;
   #pendingBytes = 0;
@@ -73,6 +73,13 @@ export class WindowWriter {
   /** Encoded and not yet written. */
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** No write below it is in flight, not even one that has been made good in the meantime. */
+  get settledEnd(): number {
+    let end = Number.POSITIVE_INFINITY;
+    for (const op of this.#inFlight) end = Math.min(end, op.offset);
+    return end;
   }
 
   get isStopped(): boolean {
@@ -112,12 +119,12 @@ export class WindowWriter {
   writeTurn(current: WriteWindow | undefined): boolean {
     if (this.#stopped) return false;
     const currentBytes = current?.unissuedBytes ?? 0;
-    if (this.#inFlightCount === 0 && this.#readyBytes + currentBytes <= DIRECT_BYTES_MAX) {
+    if (this.#inFlight.size === 0 && this.#readyBytes + currentBytes <= DIRECT_BYTES_MAX) {
       this.#writeDirectly(current);
       return false;
     }
     this.#issueReady();
-    if (current === undefined || currentBytes === 0 || this.#ready.length > 0 || this.#inFlightCount >= IN_FLIGHT_COUNT_MAX) return false;
+    if (current === undefined || currentBytes === 0 || this.#ready.length > 0 || this.#inFlight.size >= IN_FLIGHT_COUNT_MAX) return false;
     this.#issueToPool(current);
     return true;
   }
@@ -137,7 +144,7 @@ export class WindowWriter {
 
   /** Settles when no write is in flight. */
   async settled(): Promise<void> {
-    if (this.#inFlightCount === 0) return;
+    if (this.#inFlight.size === 0) return;
     this.#idle ??= deferred();
     await this.#idle.promise;
   }
@@ -199,7 +206,7 @@ export class WindowWriter {
   }
 
   #issueReady(): void {
-    while (!this.#stopped && this.#inFlightCount < IN_FLIGHT_COUNT_MAX) {
+    while (!this.#stopped && this.#inFlight.size < IN_FLIGHT_COUNT_MAX) {
       const window = this.#ready.shift();
       if (window === undefined) return;
       this.#readyBytes -= window.unissuedBytes;
@@ -210,16 +217,16 @@ export class WindowWriter {
 
   #issueToPool(window: WriteWindow): void {
     const op = this.#issue(window);
-    this.#inFlightCount += 1;
+    this.#inFlight.add(op);
     window.segment.file.write([op.bytes], op.offset - window.segment.baseOffset).then(
       () => {
         this.#markDone(op);
-        this.#settle(window);
+        this.#settle(op);
       },
       (error: unknown) => {
         // A write that `writeAllNow` has made good in the meantime is no loss.
         if (!op.done) this.#fail(op, error);
-        this.#settle(window);
+        this.#settle(op);
       },
     );
   }
@@ -236,19 +243,20 @@ export class WindowWriter {
   }
 
   #markDone(op: WriteOp): void {
-    if (op.done) return;
+    // One that has failed stays so, also where the same bytes were on their way a second time: calls have been told.
+    if (op.done || op.error !== undefined) return;
     op.done = true;
     this.#pendingBytes -= op.bytes.length;
   }
 
-  #settle(window: WriteWindow): void {
-    this.#inFlightCount -= 1;
+  #settle(op: WriteOp): void {
+    this.#inFlight.delete(op);
     if (!this.#stopped) {
-      this.#pool.give(window.buffer);
+      this.#pool.give(op.window.buffer);
       this.#issueReady();
     }
     this.#advance();
-    if (this.#inFlightCount > 0) return;
+    if (this.#inFlight.size > 0) return;
     const idle = this.#idle;
     this.#idle = undefined;
     idle?.resolve();

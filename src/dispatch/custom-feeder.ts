@@ -72,10 +72,12 @@ export class CustomFeeder {
       const stopped = await new LogScanner(this.#segments).scan(
         { from: this.#position, limit, verify: false, isOurs: () => false },
         (view, offset, bytes) => {
+          if (this.#broken) return false;
           if (view.hasQueueOffset && !view.isTombstone) {
             this.#target.dispatch(decodeMessage(view, bytes, offset + view.recordBytes <= this.#flushed()));
           }
           this.#position = offset + view.recordBytes;
+          return true;
         },
       );
       if (stopped.reason === 'limit' || stopped.reason === 'end') this.#position = Math.max(this.#position, stopped.offset);
@@ -86,6 +88,7 @@ export class CustomFeeder {
   }
 
   #break(error: unknown): void {
+    if (this.#broken) return;
     this.#broken = true;
     this.#onBroken(this.#target.name, error);
   }

@@ -6,6 +6,7 @@ import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 /** The key index, as far as feeding it again from the log goes. */
 export interface ResettableIndex extends FactsTarget {
   reset(): Promise<void>;
+  markDamaged(cause: unknown): void;
   readonly pendingBytes: number;
   writePending(durableBefore: number, bytesMax: number): void;
 }
@@ -42,11 +43,17 @@ export class IndexFeeder implements FactsTarget {
     if (!this.#detached) this.#index.accept(facts, from, to);
   }
 
-  /** Makes the index anew from the whole log; whoever asks while it runs waits for the same. */
+  /** Makes the index anew from the whole log; whoever asks while it runs waits for the same. Where it fails, the index stays damaged. */
   rebuild(): Promise<void> {
-    this.#rebuilding ??= this.#rebuild().finally(() => {
-      this.#rebuilding = undefined;
-    });
+    this.#rebuilding ??= this.#rebuild()
+      .catch((error: unknown) => {
+        // Rows have passed it by: no safe point may vouch for it.
+        this.#index.markDamaged(error);
+        throw error;
+      })
+      .finally(() => {
+        this.#rebuilding = undefined;
+      });
     return this.#rebuilding;
   }
 

@@ -50,14 +50,15 @@ export class OpenFiles {
 
   /** Takes over a writable file that the caller has created, under the path it has or will have; `pinned` until `unpin`. */
   adopt(file: StoreFile, path: string, pinned: boolean): void {
-    this.#entries.set(path, { path, writable: true, file, pinCount: pinned ? 1 : 0, retired: false });
-    this.#evict();
+    const known = this.#entries.get(path);
+    const adopted = { path, writable: true, file, pinCount: pinned ? 1 : 0, retired: false };
+    this.#put(adopted, known);
   }
 
   unpin(path: string): void {
     const entry = this.#entries.get(path);
     if (entry !== undefined && entry.pinCount > 0) entry.pinCount -= 1;
-    this.#evict();
+    this.#evict(undefined);
   }
 
   /** Closes the file, if it is open, before it is renamed or removed. Nobody may be using it. */
@@ -82,17 +83,23 @@ export class OpenFiles {
       return known;
     }
     const opened = { path, writable: mode === 'read-write', file: this.#fs.open(path, mode), pinCount: 0, retired: false };
-    if (known !== undefined) this.#retire(known);
-    this.#entries.set(path, opened);
-    this.#evict();
+    this.#put(opened, known);
     return opened;
   }
 
-  #evict(): void {
-    if (this.#entries.size <= this.#countMax) return;
+  /** In the place of the one known under its path, as the one used last. */
+  #put(entry: Entry, known: Entry | undefined): void {
+    this.#entries.delete(entry.path);
+    this.#entries.set(entry.path, entry);
+    if (known !== undefined) this.#retire(known);
+    this.#evict(entry);
+  }
+
+  /** `kept` stays, however many others cannot be closed: its caller is about to use it. */
+  #evict(kept: Entry | undefined): void {
     for (const entry of this.#entries.values()) {
       if (this.#entries.size <= this.#countMax) return;
-      if (entry.pinCount > 0) continue;
+      if (entry.pinCount > 0 || entry === kept) continue;
       this.#entries.delete(entry.path);
       this.#retire(entry);
     }
