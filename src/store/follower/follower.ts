@@ -13,7 +13,7 @@ import type { ReadView } from '../read-view.js';
 import { FollowedIndex } from './followed-index.js';
 import { FollowedQueues } from './followed-queues.js';
 import { FollowedSegments } from './followed-segments.js';
-import { type KnownRecord, LogFeed } from './log-feed.js';
+import { type FeedBounds, type KnownRecord, LogFeed } from './log-feed.js';
 import { WatermarkReader } from './watermark-reader.js';
 
 /** The writer's slot is not looked at more often. */
@@ -58,6 +58,8 @@ export class Follower {
   #limit = 0;
   /** Durable, by slot or state. */
   #flushed = 0;
+  /** Of a store without our side files: how far it was read before. */
+  #verifiedTo = 0;
   #stateSequence = -1;
   /** Where the feed stood when a newer state was last looked for. */
   #stateSoughtAt = 0;
@@ -150,7 +152,10 @@ export class Follower {
     if (state !== undefined) this.#flushed = state.safeOffset;
     if (this.#slot !== undefined) this.#flushed = Math.max(this.#flushed, this.#slot.flushedOffset);
     this.#limit = Math.max(from, state?.safeOffset ?? 0, this.#slot === undefined ? 0 : limitOf(this.#slot));
-    if (this.#slot === undefined && state === undefined) this.#limit = Math.max(from, await scanEnd());
+    if (this.#slot === undefined && state === undefined) {
+      this.#limit = Math.max(from, await scanEnd());
+      this.#verifiedTo = this.#limit;
+    }
     if (state !== undefined && state.safeOffset >= from) this.#jump(state);
     await this.#catchUp();
   }
@@ -268,9 +273,13 @@ export class Follower {
       this.#catchUp().catch(() => undefined);
       return;
     }
-    while (this.#feed.advance(this.#limit) === 'more');
+    while (this.#feed.advance(this.#feedBounds()) === 'more');
     if (this.#feed.position !== before) this.#changed();
     if (this.#feed.position - this.#stateSoughtAt > STATE_BYTES) this.#catchUp().catch(() => undefined);
+  }
+
+  #feedBounds(): FeedBounds {
+    return { limit: this.#limit, durable: Math.max(this.#flushed, this.#verifiedTo), isOurs: (offset) => this.view.isOurs(offset) };
   }
 
   /** Feeds up to the limit, in turns. One at a time: all who ask wait for the same. */
@@ -288,7 +297,7 @@ export class Follower {
       if ((isFar || this.#feed.position - this.#stateSoughtAt > STATE_BYTES) && this.#manifest !== undefined) await this.#seekState();
       if (this.#status === 'closing' || this.#status === 'closed' || this.#status === 'failed') return;
       const before = this.#feed.position;
-      const fed = await this.#feed.advanceSlowly(this.#limit, piece);
+      const fed = await this.#feed.advanceSlowly(this.#feedBounds(), piece);
       piece = fed.piece;
       if (this.#feed.position !== before) this.#changed();
       if (fed.step !== 'more') return;

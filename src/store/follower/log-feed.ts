@@ -18,13 +18,22 @@ export interface KnownRecord {
   readonly hash: string;
 }
 
-/** `stuck`: what should come next is not there yet. */
+/** `stuck`: what should come next is not there (yet). */
 export type FeedStep = 'more' | 'done' | 'stuck';
+
+/** How far to feed. */
+export interface FeedBounds {
+  readonly limit: number;
+  readonly durable: number;
+  /** Whether a record there must carry our checksum. */
+  readonly isOurs: (offset: number) => boolean;
+}
 
 /**
  * Feeds structures in memory from the log, in order, a piece of at most 1 MiB (or one larger record) at a time, up to a limit of which
- * the writer says that everything below it is there. What cannot be read there is passed over up to the end of its segment: who
- * reads it is told so by the read.
+ * the writer says that everything below it is there. Below what is durable that is certain: what cannot be read there is damage and passed
+ * over up to the end of its segment; whoever reads it is told so by the read. Above, a power cut can have taken it back: records are
+ * verified, and the first that does not verify is waited for.
  *
  * Invariant: everything below `position` has been given to the targets; it is a record's end or a segment's beginning.
  */
@@ -52,21 +61,23 @@ export class LogFeed {
   }
 
   /** Feeds one piece, at once. */
-  advance(limit: number): FeedStep {
-    const ready = this.#prepare(limit);
+  advance(bounds: FeedBounds): FeedStep {
+    const ready = this.#prepare(bounds.limit);
     if (ready !== 'more') return ready;
     this.#piece = this.#sized(this.#piece);
-    return this.#take(limit, this.#piece, this.#readSync(this.#piece.subarray(0, this.#wanted(limit))));
+    const wanted = this.#wanted(bounds.limit);
+    return this.#take(bounds, this.#piece, wanted, this.#readSync(this.#piece.subarray(0, wanted)));
   }
 
   /** The same, but the piece is read without holding up others. Nobody else may call this meanwhile, but `advance` may be called. */
-  async advanceSlowly(limit: number, piece: Buffer): Promise<{ readonly step: FeedStep; readonly piece: Buffer }> {
-    const ready = this.#prepare(limit);
+  async advanceSlowly(bounds: FeedBounds, piece: Buffer): Promise<{ readonly step: FeedStep; readonly piece: Buffer }> {
+    const ready = this.#prepare(bounds.limit);
     if (ready !== 'more') return { step: ready, piece };
     const { position } = this;
     const sized = this.#sized(piece);
-    const bytes = await this.#read(sized.subarray(0, this.#wanted(limit)));
-    return { step: this.position === position ? this.#take(limit, sized, bytes) : 'more', piece: sized };
+    const wanted = this.#wanted(bounds.limit);
+    const bytes = await this.#read(sized.subarray(0, wanted));
+    return { step: this.position === position ? this.#take(bounds, sized, wanted, bytes) : 'more', piece: sized };
   }
 
   /** Goes on at `position`, of which the caller knows that all before it is known otherwise. */
@@ -126,18 +137,18 @@ export class LogFeed {
     throw error;
   }
 
-  #take(limit: number, piece: Buffer, bytes: number): FeedStep {
+  #take(bounds: FeedBounds, piece: Buffer, wanted: number, bytes: number): FeedStep {
     if (bytes < 0) return 'more';
     const segments = this.#segments;
     const start = this.position;
     const segmentEnd = segments.baseOf(start) + segments.segmentBytes;
-    const end = Math.min(limit, segmentEnd);
+    const end = Math.min(bounds.limit, segmentEnd);
     let at = 0;
     let lastAt = -1;
     let isBroken = false;
     while (start + at < end) {
       const kind = this.#view.read(piece, at, bytes);
-      if (kind === 'record' && this.#view.physicalOffset === start + at) {
+      if (kind === 'record' && this.#isGood(bounds, start + at)) {
         lastAt = at;
         this.#push(start + at);
         at += this.#view.recordBytes;
@@ -145,7 +156,7 @@ export class LogFeed {
         at = segmentEnd - start;
       } else {
         const needed = kind === 'invalid' ? this.#view.bytesNeeded : 0;
-        isBroken = needed <= bytes - at || needed > end - start - at || (at === 0 && needed <= this.#needed);
+        isBroken = needed <= bytes - at || needed > end - start - at || (at === 0 && needed <= wanted);
         this.#needed = isBroken ? 0 : needed;
         break;
       }
@@ -154,8 +165,12 @@ export class LogFeed {
     if (lastAt >= 0) this.#remember(piece, start, lastAt);
     this.#handOver();
     this.position = start + at;
-    if (isBroken) this.#passOver(end);
-    return this.position >= limit ? 'done' : 'more';
+    if (isBroken) return this.#passOver(bounds, end);
+    return this.position >= bounds.limit ? 'done' : 'more';
+  }
+
+  #isGood(bounds: FeedBounds, offset: number): boolean {
+    return this.#view.physicalOffset === offset && (offset < bounds.durable || this.#view.verify(bounds.isOurs(offset)));
   }
 
   #push(offset: number): void {
@@ -176,13 +191,18 @@ export class LogFeed {
     this.last = { start: start + at, end: start + at + recordBytes, hash };
   }
 
-  /** Damage. Unless the file has been replaced by another under its name, which shows when it is opened anew. */
-  #passOver(end: number): void {
+  /** Unless the file has been replaced by another under its name, which shows when it is opened anew. */
+  #passOver(bounds: FeedBounds, end: number): FeedStep {
     if (this.#retriedAt !== this.position) {
       this.#retriedAt = this.position;
       this.#segments.forgetSoon(this.#segments.baseOf(this.position));
-      return;
+      return 'more';
     }
-    this.position = end;
+    if (this.position >= bounds.durable) {
+      this.#retriedAt = -1;
+      return 'stuck';
+    }
+    this.position = Math.min(end, Math.max(bounds.durable, this.position));
+    return this.position >= bounds.limit ? 'done' : 'more';
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Platform, Store, StoreOptions, StoreReader } from '../../../src/index.js';
+import type { FileSystem, Platform, Store, StoreFile, StoreOptions, StoreReader } from '../../../src/index.js';
 import { openStore } from '../../../src/index.js';
 import { memoryPlatform } from '../../../src/testing/index.js';
 import { contents } from '../../contract/disk-surgery.js';
@@ -24,6 +24,28 @@ function names(count: number, name = 'm'): string[] {
 /** A reader's looks at the slot are at least 50 ms apart. */
 async function seen(reader: StoreReader, max: number): Promise<void> {
   await until(() => reader.bounds({ topic: 'T' }).max >= max);
+}
+
+/** Syncs of the log wait until they may. */
+function slowSyncs(fs: FileSystem, mayGoOn: () => Promise<void>): FileSystem {
+  const slow = (file: StoreFile): StoreFile =>
+    new Proxy(file, {
+      get(target, name) {
+        if (name === 'sync') return async (kind: 'data' | 'all') => await mayGoOn().then(async () => await target.sync(kind));
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  return new Proxy(fs, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name !== 'open') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      return (path: string, mode: 'read' | 'read-write' | 'create') => {
+        const file = target.open(path, mode);
+        return path.includes('/commitlog/') || path.includes('/tmp/') ? slow(file) : file;
+      };
+    },
+  });
 }
 
 async function withBoth(
@@ -75,14 +97,31 @@ describe('a reader beside a live writer', () => {
     });
   }
 
-  it('never shows what a sync writer has not made durable', async () => {
-    await withBoth({ flush: 'sync', flushIntervalMs: 60_000 }, async (writer, reader) => {
-      await appendMany(writer, 5);
-      await seen(reader, 5);
-      const { flushedOffset } = writer.stats();
-      expect(reader.stats().flushedOffset).toBe(flushedOffset);
-      expect((await readQueue(reader, { topic: 'T' })).every((message) => message.durable)).toBe(true);
+  it('never shows what a sync writer has written and not yet made durable', async () => {
+    const base = memoryPlatform();
+    const gate = { opened: Promise.resolve(), open: (): void => undefined };
+    const platform: Platform = { ...base, fs: slowSyncs(base.fs, () => gate.opened) };
+    const writer = await openTiny(platform);
+    const reader = await openReader(base);
+    await appendMany(writer, 5);
+    await seen(reader, 5);
+    gate.opened = new Promise((resolve) => {
+      gate.open = resolve;
     });
+    const late = appendMany(writer, 5, {}, 'late');
+    await until(() => writer.stats().writtenOffset > writer.stats().flushedOffset);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 120);
+    });
+    expect(reader.bounds({ topic: 'T' }).max).toBe(5);
+    expect(texts(await readLog(reader))).toEqual(names(5));
+    expect(reader.stats().flushedOffset).toBe(writer.stats().flushedOffset);
+    gate.open();
+    await late;
+    await seen(reader, 10);
+    expect((await readQueue(reader, { topic: 'T' })).every((message) => message.durable)).toBe(true);
+    await reader.close();
+    await writer.close();
   });
 
   it('follows deletions: the oldest messages expire for it as well', async () => {
@@ -155,6 +194,35 @@ describe('a reader over a store that nobody writes', () => {
       await reader.close();
       expect(await contents(after, root)).toEqual(before);
     }
+  });
+
+  it('an async store after a power cut: no more than what is left of it, and on from there with the next writer', async () => {
+    let goneOn = 0;
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const platform = memoryPlatform({ seed });
+      const writer = await openTiny(platform, { flush: 'async', flushIntervalMs: 60_000 });
+      await appendMany(writer, 30);
+      await writer.flush();
+      await appendMany(writer, 1 + (seed % 40), {}, 'late');
+      await new Promise((resolve) => {
+        setTimeout(resolve, 15);
+      });
+      const after = platform.crash('random');
+      await writer.close().catch(() => undefined);
+      const reader = await openReader(after);
+      const found = texts(await readQueue(reader, { topic: 'T' }));
+      expect([seed, found]).toEqual([seed, [...names(30), ...names(40, 'late')].slice(0, found.length)]);
+      expect(texts(await readLog(reader))).toEqual(found);
+      expect(await reader.verify()).toMatchObject({ ok: true });
+      const next = await openTiny(after, { flush: 'async' });
+      await appendMany(next, 20, {}, 'next');
+      await until(async () => (await reader.read({ topic: 'T' }, { from: 'latest' })).max === next.bounds({ topic: 'T' }).max);
+      expect(texts(await readLog(reader))).toEqual(texts(await readLog(next)));
+      goneOn += 1;
+      await reader.close();
+      await next.close();
+    }
+    expect(goneOn).toBe(40);
   });
 
   it('after a kill it shows everything that was acknowledged', async () => {

@@ -55,7 +55,8 @@ describe('what a reader keeps in memory', () => {
     expect(await collect(reader.findByKey({ topic: 'T', key: 'k' }))).toHaveLength(200);
     const found: number[] = [];
     const { view } = follower;
-    for await (const offset of view.index?.find('T', 'k', Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY) ?? [])
+    for await (const offset of view.index?.find('T', 'k', Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY) ??
+      [])
       found.push(offset);
     expect(found).toHaveLength(200);
     expect([...found].sort((a, b) => b - a)).toEqual(found);

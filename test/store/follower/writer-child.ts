@@ -18,7 +18,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'clean') await store.clean({ before: store.stats().flushedOffset - 256 * 1024 });
   else {
     const count = Number(line);
-    const appended = Array.from({ length: count }, () => store.append({ topic: 'T', body: `m-${written++}-${'x'.repeat(200)}`, keys: ['k'] }));
+    const appended = Array.from({ length: count }, () =>
+      store.append({ topic: 'T', body: `m-${written++}-${'x'.repeat(200)}`, keys: ['k'] }),
+    );
     await Promise.all(appended);
   }
   process.stdout.write(`${written}\n`);
