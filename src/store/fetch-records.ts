@@ -6,13 +6,14 @@ import { recordBytesMin, scheduleTopic } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
 import { physicalOffsetAt, queueText } from './bounds.js';
 import { recordsEndAt } from './log-places.js';
-import { damagedLog, giveBuffer, mendQueue, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
+import { damagedLog, forgetBytes, giveBuffer, mendQueue, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { TagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
 /** Entries looked at in one go. */
 const FETCH_ENTRIES = 1024;
 const SPAN_GAP_BYTES_MAX = 64 * 1024;
+const noEntries: Buffer = Buffer.alloc(0);
 
 /**
  * Why a fetch came to its end before what it was asked for. `full`: the next message is too large for what was left of the bytes.
@@ -53,7 +54,7 @@ export class QueueFetcher {
   readonly #hasTagHashes: boolean;
   readonly #until: number;
   readonly #record: RecordView;
-  #entries: Buffer = Buffer.alloc(0);
+  #entries: Buffer = noEntries;
   #entryCount = 0;
   #messages: Message[] = [];
   #bytes = 0;
@@ -93,7 +94,10 @@ export class QueueFetcher {
 
   #result(from: number, next: number): Fetched {
     const messages = this.#messages;
+    // There may be many fetchers that wait for their next call.
     this.#messages = [];
+    this.#entries = noEntries;
+    forgetBytes(this.#record);
     const fault = this.#fault;
     if (messages.length > 0 || next > from) return { messages, next, stop: 'none', error: undefined };
     if (fault === undefined) return { messages, next, stop: this.#isFull ? 'full' : 'none', error: undefined };
@@ -119,7 +123,7 @@ export class QueueFetcher {
   }
 
   #readEntries(from: number, count: number): void {
-    if (this.#entries.length < count * queueEntryBytes) this.#entries = Buffer.allocUnsafeSlow(count * queueEntryBytes);
+    this.#entries = Buffer.allocUnsafe(count * queueEntryBytes);
     this.#entryCount = 0;
     try {
       while (this.#entryCount < count) {

@@ -1,6 +1,6 @@
 import type { StoreError } from '../base/errors.js';
 import type { RecordView } from '../format/record-view.js';
-import { damagedLog, giveBuffer, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
+import { damagedLog, forgetBytes, giveBuffer, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
 /**
@@ -89,6 +89,7 @@ export class LogReader {
   release(): void {
     this.#isReleased = true;
     if (this.#isFilling || this.#buffer === undefined) return;
+    forgetBytes(this.record);
     giveBuffer(this.#buffer);
     this.#buffer = undefined;
     this.#start = this.#end = 0;

@@ -11,11 +11,9 @@ import { checkFields, endAt, signalOf, skips, type Start, startAt, tagFilter, ty
 import type { ReadView } from './read-view.js';
 import { Sleeper } from './sleeper.js';
 import { logBeginning } from './start-at.js';
-import { TAIL_COUNT_MAX, TailCursor, type TailSource, type TailStep } from './tail-cursor.js';
+import { SETTLING_MS, TAIL_BYTES_MAX, TAIL_COUNT_MAX, TailCursor, type TailSource, type TailStep } from './tail-cursor.js';
 
 const optionNames: readonly string[] = ['from', 'tags', 'topics', 'until', 'onExpired', 'onCorrupt', 'signal'];
-/** Records looked at in one step, in bytes: that much work without a turn of the event loop, and no more. */
-const STEP_BYTES = 1024 * 1024;
 
 /** A cursor over the log. Wrong options throw here; what the store has to say, a bad offset too, comes through the iteration. */
 export function tailLog(
@@ -126,7 +124,7 @@ class LogSource implements TailSource {
     const reader = this.#reader;
     const { record } = reader;
     const flushed = view.flushed();
-    const limit = Math.min(this.#next + STEP_BYTES, end, view.visible());
+    const limit = Math.min(this.#next + TAIL_BYTES_MAX, end, view.visible());
     while (this.#next < limit && messages.length < TAIL_COUNT_MAX) {
       const kind = reader.look(this.#next);
       if (kind === 'unread') return kind;
@@ -191,9 +189,14 @@ class LogSource implements TailSource {
     const { view, endTime } = this.#options;
     this.#reader.release();
     const waitMs = endTime - view.clock.nowMs();
-    // The clock has passed it: whatever comes now is stored later.
-    if (waitMs <= 0) return this.#stepped('end');
-    return { kind: 'wait', messages: noMessages, next: this.#next, waitMs };
+    // The clock has passed it, and none that was stored before is on its way to readers: whatever comes is stored later.
+    if (waitMs <= 0 && !this.#isSomethingOnItsWay()) return this.#stepped('end');
+    return { kind: 'wait', messages: noMessages, next: this.#next, waitMs: Math.max(SETTLING_MS, waitMs) };
+  }
+
+  #isSomethingOnItsWay(): boolean {
+    const { registry, queues } = this.#options.view;
+    return registry.next.some((next, slot) => next > queues.bounds(slot).max);
   }
 
   #stepped(kind: 'more' | 'end'): TailStep {

@@ -5,8 +5,11 @@ import { countOf } from './read-options.js';
 import type { ReadView } from './read-view.js';
 import type { Sleeper } from './sleeper.js';
 
-/** Messages read ahead of whoever iterates. */
+/** Messages, and bytes of them, read ahead of whoever iterates. */
 export const TAIL_COUNT_MAX = 1024;
+export const TAIL_BYTES_MAX: number = 256 * 1024;
+/** Messages stored before an end in time may be on their way when the clock has passed it. */
+export const SETTLING_MS = 10;
 
 /** What one step of a source came to. */
 export interface TailStep {

@@ -3,12 +3,11 @@ import type { Message } from '../format/message.js';
 import { firstReadable, offsetOutOfRange, queueText } from './bounds.js';
 import type { QueueRef, Tail, TailOptions } from './contract.js';
 import { QueueFetcher } from './fetch-records.js';
-import { SPAN_BYTES } from './read-log.js';
 import { checkFields, endAt, queueName, signalOf, skips, type Start, startAt, tagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
 import { Sleeper } from './sleeper.js';
 import { type Beginning, queueBeginning } from './start-at.js';
-import { TAIL_COUNT_MAX, TailCursor, type TailSource, type TailStep } from './tail-cursor.js';
+import { SETTLING_MS, TAIL_BYTES_MAX, TAIL_COUNT_MAX, TailCursor, type TailSource, type TailStep } from './tail-cursor.js';
 
 const optionNames: readonly string[] = ['from', 'tags', 'until', 'onExpired', 'onCorrupt', 'signal'];
 
@@ -92,7 +91,7 @@ class QueueSource implements TailSource {
     const { min, max } = view.queues.bounds(slot);
     if (this.#next < min) return await this.#expired(min);
     if (this.#next >= max) return this.#waiting();
-    const got = await fetcher.fetch(this.#next, Math.min(max, end), TAIL_COUNT_MAX, SPAN_BYTES, true);
+    const got = await fetcher.fetch(this.#next, Math.min(max, end), TAIL_COUNT_MAX, TAIL_BYTES_MAX, true);
     this.#next = got.next;
     if (got.messages.length > 0) this.#hasMessages = true;
     if (got.stop === 'until') return this.#stepped('end');
@@ -133,11 +132,11 @@ class QueueSource implements TailSource {
   }
 
   #waiting(): TailStep {
-    const { view, endTime } = this.#options;
+    const { view, slot, endTime } = this.#options;
     const waitMs = endTime - view.clock.nowMs();
-    // The clock has passed it: whatever comes now is stored later.
-    if (waitMs <= 0) return this.#stepped('end');
-    return { kind: 'wait', messages: noMessages, next: this.#next, waitMs };
+    // The clock has passed it, and none that was stored before is on its way to readers: whatever comes is stored later.
+    if (waitMs <= 0 && (view.registry.next[slot] ?? 0) <= this.#next) return this.#stepped('end');
+    return { kind: 'wait', messages: noMessages, next: this.#next, waitMs: Math.max(SETTLING_MS, waitMs) };
   }
 
   #stepped(kind: 'more' | 'end'): TailStep {

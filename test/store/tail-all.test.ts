@@ -160,6 +160,20 @@ describe('where it begins and ends', () => {
     expect(places(await collect(tailLog(fixture.view, { from: 0, until: { time: 2000 } })))).toEqual(places([first, second]));
   });
 
+  it('what was stored before the time and is on its way when the clock has passed it, is waited for', async () => {
+    const clock = manualClock(1000);
+    const fixture = await ReadFixture.open({ clock });
+    const heard = collect(tailLog(fixture.view, { from: 'earliest', until: { time: 2000 } }));
+    await clock.advance(500);
+    fixture.isHolding = true;
+    const late = append(fixture);
+    await clock.advance(2000);
+    expect(fixture.waitingCount).toBe(1);
+    fixture.show();
+    await clock.advance(20);
+    expect(places(await heard)).toEqual(places([late]));
+  });
+
   it('from a time still to come it passes over what is stored before', async () => {
     const clock = manualClock(1000);
     const fixture = await ReadFixture.open({ clock });

@@ -150,6 +150,21 @@ describe('where it begins and ends', () => {
     expect(fixture.waitingCount).toBe(0);
   });
 
+  it('what was stored before the time and is on its way when the clock has passed it, is waited for', async () => {
+    const clock = manualClock(1000);
+    const fixture = await ReadFixture.open({ clock });
+    append(fixture);
+    const heard = collect(tailQueue(fixture.view, orders, { from: 0, until: { time: 2000 } }));
+    await clock.advance(500);
+    fixture.isHolding = true;
+    append(fixture);
+    await clock.advance(2000);
+    expect(fixture.waitingCount).toBe(1);
+    fixture.show();
+    await clock.advance(20);
+    expect(numbers(await heard)).toEqual([0, 1]);
+  });
+
   it('the first message stored at or after the time ends it, though the filter leaves it out', async () => {
     const clock = manualClock(1000);
     const fixture = await ReadFixture.open({ clock });
