@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/index.js';
-import { freshPath, runProgram } from './run-program.js';
+import { freshPath, repositoryRoot, runProgram, runScript } from './run-program.js';
 
 const programMsMax = 180_000;
 
@@ -26,6 +26,32 @@ describe('the main job', () => {
       const queues = store.topics().find(({ topic }) => topic === 'earthquakes')?.queueIds ?? [];
       const counts = queues.map((queueId) => store.bounds({ topic: 'earthquakes', queueId }).max);
       expect(counts.reduce((left, right) => left + right, 0)).toBe(4_000);
+    },
+    programMsMax,
+  );
+
+  it(
+    'control: a process that acknowledges what it never stores is found out, loudly and by the exit code',
+    async () => {
+      const directory = freshPath();
+      const copy = join(dirname(directory), 'copy');
+      cpSync(join(repositoryRoot, 'bench'), join(copy, 'bench'), { recursive: true });
+      for (const name of ['src', 'data', 'node_modules', 'package.json', 'tsconfig.json'])
+        symlinkSync(join(repositoryRoot, name), join(copy, name));
+      const child = join(copy, 'bench', 'main-job', 'child.ts');
+      const opened = 'const notes = new AcknowledgedNotes(notesPath);\n';
+      const source = readFileSync(child, 'utf8');
+      expect(source).toContain(opened);
+      writeFileSync(child, source.replace(opened, `${opened}notes.note('live-99999999');\n`));
+      const { exitCode, output, errors } = await runScript(
+        join(copy, 'bench', 'main-job', 'main.ts'),
+        ['--count', '2000', '--directory', directory],
+        dirname(directory),
+      );
+      expect(errors).toMatch(/NOT PROVEN: 1 of [\d,]+ acknowledged events are missing: live-99999999/);
+      expect(output).not.toMatch(/ PROVEN/);
+      expect(output).toContain('SOMETHING WAS NOT AS IT MUST BE');
+      expect(exitCode).toBe(1);
     },
     programMsMax,
   );

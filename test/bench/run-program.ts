@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
+export const repositoryRoot: string = fileURLToPath(new URL('../..', import.meta.url));
+
 export interface ProgramRun {
   readonly exitCode: number | null;
   readonly output: string;
@@ -14,8 +16,16 @@ export interface ProgramRun {
 
 /** Runs a TypeScript program of `bench/` as a user would, without a terminal. */
 export async function runProgram(program: string, words: readonly string[]): Promise<ProgramRun> {
-  const path = fileURLToPath(new URL(`../../bench/${program}`, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', path, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return runScript(join(repositoryRoot, 'bench', program), words);
+}
+
+/** The same of a script that lies elsewhere; `temporary` is where it puts what it keeps after a failure. */
+export async function runScript(path: string, words: readonly string[], temporary: string = tmpdir()): Promise<ProgramRun> {
+  const child = spawn(process.execPath, ['--import', 'tsx', path, ...words], {
+    cwd: repositoryRoot,
+    env: { ...process.env, TMPDIR: temporary, TEMP: temporary },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
