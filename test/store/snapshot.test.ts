@@ -290,4 +290,38 @@ describe('a snapshot with links', () => {
     expect(texts(await readLog(again))).toEqual(names(150));
     await again.close();
   });
+
+  it('a backup made by links from outside is left alone as well', async () => {
+    const platform = memoryPlatform();
+    const writer = await openTiny(platform);
+    await appendMany(writer, 100);
+    await writer.close();
+    await platform.fs.makeDirectory('/outside');
+    for (const path of filesBelow(platform, `${root}/commitlog`)) await platform.fs.link(path, `/outside/${path.slice(-20)}`);
+    const before = await contents(platform, '/outside');
+    const again = await openTiny(platform);
+    await appendMany(again, 30, {}, 'later');
+    const after = platform.crash('all');
+    await again.close().catch(() => undefined);
+    const third = await openTiny(after);
+    expect(texts(await readLog(third))).toEqual([...names(100), ...names(30, 'later')]);
+    await third.close();
+    expect(await contents(after, '/outside')).toEqual(before);
+  });
+
+  it('of which only some can be made copies the others', async () => {
+    const base = memoryPlatform();
+    let count = 0;
+    const platform = withFaults(base, (call) => {
+      if (call.op !== 'link') return undefined;
+      count += 1;
+      return count % 2 === 0 ? Object.assign(new Error('EMLINK: made by a test'), { code: 'EMLINK' }) : undefined;
+    });
+    const writer = await openTiny(platform);
+    await appendMany(writer, 100, { keys: ['k'] });
+    await writer.snapshot(target, { links: true });
+    expect(count).toBeGreaterThan(1);
+    await writer.close();
+    expect(await textsIn(base, target)).toEqual(names(100));
+  });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FileSystem, Platform, Store, StoreFile, StoreOptions, StoreReader } from '../../../src/index.js';
 import { openStore } from '../../../src/index.js';
 import { memoryPlatform } from '../../../src/testing/index.js';
-import { contents } from '../../contract/disk-surgery.js';
+import { contents, flipBit, removeTree, segmentOf } from '../../contract/disk-surgery.js';
 import {
   appendMany,
   collect,
@@ -13,6 +13,7 @@ import {
   refusal,
   root,
   texts,
+  tiny,
   turns,
   until,
 } from '../../contract/harness.js';
@@ -122,6 +123,18 @@ describe('a reader beside a live writer', () => {
     expect((await readQueue(reader, { topic: 'T' })).every((message) => message.durable)).toBe(true);
     await reader.close();
     await writer.close();
+  });
+
+  it('hears of the last bytes of an async writer long before they are synced', async () => {
+    await withBoth({ flush: 'async', flushIntervalMs: 60_000 }, async (writer, reader) => {
+      for (let i = 0; i < 30; i += 1) await writer.append({ topic: 'T', body: `m-${i}` });
+      await seen(reader, 30);
+      expect(texts(await readQueue(reader, { topic: 'T' }))).toEqual(names(30));
+      const { flushedOffset, writtenOffset } = writer.stats();
+      expect(flushedOffset).toBeLessThan(writtenOffset);
+      expect(reader.stats()).toMatchObject({ flushedOffset, writtenOffset });
+      expect((await readQueue(reader, { topic: 'T' })).map((message) => message.durable)).toEqual(names(30).map((_, i) => i === 0));
+    });
   });
 
   it('follows deletions: the oldest messages expire for it as well', async () => {
@@ -245,6 +258,40 @@ describe('a reader over a store that nobody writes', () => {
     const reader = await openReader(platform, { indexSlotCount: 7, indexEntryCount: 20 });
     expect(texts(await readQueue(reader, { topic: 'T' }))).toEqual(names(90));
     expect((await collect(reader.findByKey({ topic: 'T', key: 'k' }))).length).toBe(90);
+    await reader.close();
+  });
+
+  it('a damaged store is opened all the same: what is damaged is refused when it is read, the rest is there', async () => {
+    const platform = memoryPlatform();
+    const writer = await openTiny(platform);
+    await appendMany(writer, 100);
+    const offset = (await readLog(writer))[30]?.physicalOffset ?? 0;
+    await writer.close();
+    const place = segmentOf(root, 4096, offset);
+    await flipBit(platform, place.path, place.at + 90);
+    const reader = await openReader(platform);
+    expect(await refusal(() => reader.get(offset))).toBe('CORRUPT');
+    expect(await refusal(() => reader.read({ topic: 'T' }, { from: 30 }))).toBe('CORRUPT');
+    expect(texts((await reader.read({ topic: 'T' }, { from: 31, countMax: 69 })).messages)).toEqual(names(100).slice(31));
+    expect(await reader.verify()).toMatchObject({ ok: false });
+    await reader.close();
+    for (const name of ['state', 'watermark', 'manifest']) await flipBit(platform, `${root}/stratalog/${name}`, 20);
+    const blind = await openReader(platform, tiny);
+    expect(texts((await blind.read({ topic: 'T' }, { from: 0, countMax: 30 })).messages)).toEqual(names(30));
+    await blind.close();
+  });
+
+  it('queue and index files of which the state speaks are gone: reads of them say so, the log is read', async () => {
+    const platform = memoryPlatform();
+    const writer = await openTiny(platform);
+    await appendMany(writer, 50, { keys: ['k'] });
+    await writer.close();
+    await removeTree(platform, `${root}/consumequeue`);
+    await removeTree(platform, `${root}/index`);
+    const reader = await openReader(platform);
+    expect(texts(await readLog(reader))).toEqual(names(50));
+    expect(await refusal(() => reader.read({ topic: 'T' }, { from: 0 }))).toBe('CORRUPT');
+    expect(await refusal(() => collect(reader.findByKey({ topic: 'T', key: 'k' })))).toBe('CORRUPT');
     await reader.close();
   });
 
