@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Platform, Store } from '../../src/index.js';
 import { openStore } from '../../src/index.js';
-import { memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { contents, filesBelow, flipBit, readFile, writeInto } from '../contract/disk-surgery.js';
 import {
   appendMany,
@@ -36,6 +36,27 @@ async function textsIn(platform: Platform, directory: string): Promise<string[]>
   } finally {
     await copy.close();
   }
+}
+
+/** The power fails at the call of that number, counted from the beginning of a snapshot; without one, after it. */
+async function crashedSnapshot(seed: number, moment: number): Promise<{ readonly after: MemoryPlatform; readonly callCount: number }> {
+  const base = memoryPlatform({ seed: seed + 1 });
+  let callCount = 0;
+  let isArmed = false;
+  let after: MemoryPlatform | undefined;
+  const platform = withFaults(base, () => {
+    if (isArmed) callCount += 1;
+    if (isArmed && callCount === moment) after = base.crash('random');
+    return undefined;
+  });
+  const writer = await openTiny(platform);
+  await appendMany(writer, 60, { keys: ['k'] });
+  isArmed = true;
+  await writer.snapshot(target).catch(() => undefined);
+  isArmed = false;
+  after ??= base.crash('random');
+  await writer.close().catch(() => undefined);
+  return { after, callCount };
 }
 
 async function withWriter(work: (writer: Store, platform: Platform) => Promise<void>): Promise<void> {
@@ -149,6 +170,20 @@ describe('a snapshot of a store that is written to', () => {
       await reader.close();
     });
   });
+
+  it('of a store without side files has them, and queues and index of its own', async () => {
+    const platform = memoryPlatform();
+    const writer = await openTiny(platform);
+    await appendMany(writer, 90, { keys: ['k'] });
+    await writer.close();
+    for (const name of ['manifest', 'state', 'watermark']) await platform.fs.remove(`${root}/stratalog/${name}`);
+    const reader = await openReader(platform, { indexSlotCount: 7, indexEntryCount: 20 });
+    await reader.snapshot(target);
+    await reader.close();
+    expect(await textsIn(platform, target)).toEqual(names(90));
+    const copy = await openReader(platform);
+    await copy.close();
+  });
 });
 
 describe('what a snapshot refuses', () => {
@@ -198,6 +233,20 @@ describe('what a snapshot refuses', () => {
     });
   });
 
+  it('a store that is closed meanwhile: it ends, and leaves nothing', async () => {
+    for (const turnCount of [1, 5, 20, 50, 100]) {
+      const platform = memoryPlatform();
+      const writer = await openTiny(platform);
+      await appendMany(writer, 100);
+      const taken = refusal(() => writer.snapshot(target));
+      await turns(turnCount);
+      await writer.close();
+      expect(await taken).toBe('STORE_CLOSED');
+      expect(platform.fs.exists('/backup') ? platform.fs.list('/backup') : []).toEqual([]);
+      expect(await refusal(() => writer.snapshot(target))).toBe('STORE_CLOSED');
+    }
+  });
+
   it('two at a time of the same name', async () => {
     await withWriter(async (writer, platform) => {
       await appendMany(writer, 50, { keys: ['k'] });
@@ -209,29 +258,26 @@ describe('what a snapshot refuses', () => {
 });
 
 describe('a snapshot and failures of the machine', () => {
-  it('after a crash at any moment the copy is absent or whole, and the next one takes the name', async () => {
+  it('after a crash at any call the copy is absent or whole, and the next one takes the name', async () => {
+    const total = (await crashedSnapshot(0, Number.POSITIVE_INFINITY)).callCount;
+    const moments = new Set(Array.from({ length: 30 }, (_, i) => 1 + Math.floor((i * total) / 30)));
+    for (let last = 0; last < 8; last += 1) moments.add(total - last);
     let wholeCount = 0;
-    for (let seed = 1; seed <= 24; seed += 1) {
-      const platform = memoryPlatform({ seed });
-      const writer = await openTiny(platform);
-      await appendMany(writer, 60, { keys: ['k'] });
-      const taking = writer.snapshot(target).catch(() => undefined);
-      await turns((seed * 11) % 400);
-      const after = platform.crash('random');
-      await taking;
-      await writer.close().catch(() => undefined);
+    for (const moment of moments) {
+      const { after } = await crashedSnapshot(moment, moment);
       const again = await openTiny(after);
+      expect(texts(await readLog(again))).toEqual(names(60));
       if (after.fs.exists(target)) {
         wholeCount += 1;
-        expect(await textsIn(after, target)).toEqual(names(60));
+        expect([moment, await textsIn(after, target)]).toEqual([moment, names(60)]);
       } else {
         await again.snapshot(target);
-        expect(await textsIn(after, target)).toEqual(names(60));
-        expect(after.fs.exists(`${target}.partial`)).toBe(false);
+        expect([moment, await textsIn(after, target)]).toEqual([moment, names(60)]);
+        expect(after.fs.list('/backup')).toEqual(['first']);
       }
       await again.close();
     }
-    expect(wholeCount).toBeLessThan(24);
+    expect([wholeCount > 0, wholeCount < moments.size]).toEqual([true, true]);
   });
 
   it('any call that fails leaves no copy and no leftovers, and the store as it was', async () => {

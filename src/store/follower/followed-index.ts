@@ -1,5 +1,5 @@
 import { corrupt, systemErrorCode } from '../../base/errors.js';
-import { indexKeyHash } from '../../format/index-layout.js';
+import { indexEntryAt, indexKeyHash } from '../../format/index-layout.js';
 import type { FactsTarget, RecordFacts } from '../../format/record-facts.js';
 import { ChainWalk, fileMayHold, type KeyWish } from '../../key-index/chain-walk.js';
 import { IndexFile } from '../../key-index/index-file.js';
@@ -46,6 +46,11 @@ export class FollowedIndex implements FactsTarget, ReadableIndex {
   /** False: the writer keeps no index, so that of what is in the files nothing can be found by key. */
   get isWhole(): boolean {
     return this.#states !== undefined;
+  }
+
+  /** Of the files that the state names: header, slots and the entries it counts. */
+  get usedBytes(): number {
+    return (this.#states ?? []).reduce((bytes, state) => bytes + indexEntryAt(this.#options.slotCount, state.entryCount + 1), 0);
   }
 
   /** Keys in memory. */

@@ -136,6 +136,10 @@ export class Follower {
     return this.#slot;
   }
 
+  get indexBytes(): number {
+    return this.#index?.usedBytes ?? 0;
+  }
+
   get fedCount(): number {
     return this.#feed.recordCount;
   }

@@ -1,6 +1,7 @@
 import { StoreError } from '../../base/errors.js';
 import type { EpochMs, PhysicalOffset, QueueOffset } from '../../base/quantities.js';
 import type { Message } from '../../format/message.js';
+import { queueEntryBytes } from '../../format/queue-entry.js';
 import { bounds } from '../bounds.js';
 import type {
   Abortable,
@@ -20,7 +21,7 @@ import type {
 import { findByKey } from '../find-by-key.js';
 import { get } from '../get.js';
 import { offsetAt } from '../offset-at.js';
-import { whole } from '../options.js';
+import { refuseUnknown, whole } from '../options.js';
 import { read } from '../read.js';
 import { followerSource, snapshotStore } from '../snapshot.js';
 import { tailQueue } from '../tail.js';
@@ -107,8 +108,11 @@ export class FollowingStore implements StoreReader {
     const { queues, registry, segments, visible } = follower;
     const topicNames = new Set<string>();
     let queueCount = 0;
+    let entryCount = 0;
     for (let slot = 0; slot < registry.count; slot += 1) {
-      if (queues.bounds(slot).max === 0) continue;
+      const { min, max } = queues.bounds(slot);
+      if (max === 0) continue;
+      entryCount += max - min;
       queueCount += 1;
       topicNames.add(registry.topicOf(slot));
     }
@@ -120,7 +124,7 @@ export class FollowingStore implements StoreReader {
       topicCount: topicNames.size,
       queueCount,
       segmentCount: segments.bases.length,
-      diskBytes: Math.max(0, visible - segments.minOffset),
+      diskBytes: Math.max(0, visible - segments.minOffset) + entryCount * queueEntryBytes + follower.indexBytes,
       appendedCount: 0,
       appendedBytes: 0,
       readCount: follower.readCount,
@@ -130,6 +134,7 @@ export class FollowingStore implements StoreReader {
   }
 
   async close(options?: { readonly timeoutMs?: number | undefined }): Promise<void> {
+    refuseUnknown(options ?? {}, ['timeoutMs'], 'close option');
     whole(options?.timeoutMs, 'timeoutMs', 0, 0x7fff_ffff);
     this.#closing ??= this.#follower.close();
     await this.#closing;

@@ -138,7 +138,8 @@ export class LogFeed {
   }
 
   #take(bounds: FeedBounds, piece: Buffer, wanted: number, bytes: number): FeedStep {
-    if (bytes < 0) return 'more';
+    // Gone from the directory, or named there and not to be had: the former goes on behind it.
+    if (bytes < 0) return this.#segments.has(this.#segments.baseOf(this.position)) ? 'stuck' : 'more';
     const segments = this.#segments;
     const start = this.position;
     const segmentEnd = segments.baseOf(start) + segments.segmentBytes;
