@@ -195,6 +195,20 @@ describe('damage', () => {
     });
   }
 
+  it('a size larger than the record, within its segment or beyond, is found out', async () => {
+    for (const isBeyond of [false, true]) {
+      const fixture = await filled(10);
+      await fixture.writeQueues();
+      const size = Buffer.alloc(4);
+      size.writeInt32BE(isBeyond ? 4096 : (fixture.stored[4]?.recordBytes ?? 0) + 1);
+      fixture.append({ topic: 'other', body: Buffer.alloc(3000) });
+      fixture.append({ topic: 'other', body: Buffer.alloc(3000) });
+      fixture.pokeFile(fixture.queuePath('orders', 0), 4 * 20 + 8, size);
+      expect((await read(fixture.view, orders, { from: 4, countMax: 1 })).messages[0]?.body[0]).toBe(4);
+      expect(fixture.mendedSlots).toHaveLength(1);
+    }
+  });
+
   it('an entry that leads to another message of the queue is found out', async () => {
     const fixture = await filled(10);
     await fixture.writeQueues();

@@ -72,6 +72,28 @@ describe('one cursor', () => {
     expect(fixture.readCount).toBe(3);
   });
 
+  it('a message that comes just before the tail begins to wait is not missed', async () => {
+    const fixture = await filled(1);
+    const { queues } = fixture;
+    let isArmed = false;
+    const view = {
+      ...fixture.view,
+      queues: {
+        bounds: (slot: number) => {
+          // The tail finds nothing; before it has subscribed, there is something.
+          if (isArmed) queueMicrotask(() => append(fixture));
+          isArmed = false;
+          return queues.bounds(slot);
+        },
+        readEntries: (slot: number, from: number, into: Buffer, count: number) => queues.readEntries(slot, from, into, count),
+        waiters: queues.waiters,
+      },
+    };
+    const tail = tailQueue(view, orders, { from: 'latest' });
+    isArmed = true;
+    expect(numbers(await collect(tail, 1))).toEqual([1]);
+  });
+
   it('position moves past what the filter leaves out, while the tail waits', async () => {
     const fixture = await filled(3);
     const tail = tailQueue(fixture.view, orders, { from: 1, tags: ['none'] });
