@@ -29,6 +29,8 @@ export interface AppenderOptions {
   /** A write has failed; nothing more is issued. */
   readonly onFailure: () => void;
   readonly onRolled: (segment: Segment) => void;
+  /** The next segment cannot be made; the call that needed it fails with this. */
+  readonly onNoSegment: (error: StoreError) => void;
 }
 
 /** Everything of the appender that an abandoned batch has to give back. */
@@ -270,7 +272,9 @@ export class Appender {
     try {
       return this.#options.segments.create(base);
     } catch (error) {
-      throw ioError('append: making the next segment', error);
+      const refused = ioError('append: making the next segment', error);
+      this.#options.onNoSegment(refused);
+      throw refused;
     }
   }
 

@@ -13,6 +13,7 @@ import { copyMessage } from './copy-message.js';
 import { Flusher } from './flusher.js';
 import type { LogSegments } from './log-segments.js';
 import { RoomQueue } from './room-queue.js';
+import { UnlinkedSegments } from './unlinked-segments.js';
 import { type LogWaiter, LogWaiters } from './waiters.js';
 import { zeroRange } from './zero-range.js';
 
@@ -68,12 +69,12 @@ export class CommitLog {
   readonly #writtenWaiters = new LogWaiters();
   readonly #flushedWaiters = new LogWaiters();
   readonly #room = new RoomQueue();
-  /** Segments whose names are not durable yet, in order. */
-  readonly #unlinked: Segment[] = [];
-  #linkingCount = 0;
+  readonly #unlinked: UnlinkedSegments;
   /** Rejections of calls that came while a failed write was being undone. */
   #held: ((reason: unknown) => void)[] = [];
   #undoing: Promise<void> | undefined;
+  /** Why a call of this turn was refused that needed a new segment; the later ones of the turn are refused as well. */
+  #turnRefusal: StoreError | undefined;
   /** Up to here `appendSync` has promised. */
   #promisedEnd = 0;
   #failure: StoreError | undefined;
@@ -88,6 +89,15 @@ export class CommitLog {
     const { segments, end } = options;
     const base = segments.bases.at(-1);
     const active = base !== undefined && end < base + segments.segmentBytes ? segments.openForWriting(base) : undefined;
+    this.#unlinked = new UnlinkedSegments(
+      segments,
+      (segment) => {
+        this.#progress();
+        // Only now: users hear of it, who may append again at once.
+        options.hooks.onRolled(segment);
+      },
+      (error) => this.fail(error, 'a new segment could not be moved into the log'),
+    );
     this.#appender = new Appender(
       {
         ...options,
@@ -95,7 +105,8 @@ export class CommitLog {
         onFailure: () => {
           this.#undoing = this.#undo();
         },
-        onRolled: (segment) => this.#unlinked.push(segment),
+        onRolled: (segment) => this.#unlinked.add(segment),
+        onNoSegment: (error) => this.#refuseTurn(error),
       },
       active,
     );
@@ -103,7 +114,7 @@ export class CommitLog {
       clock: options.clock,
       flushIntervalMs: options.flushIntervalMs,
       flushed: end,
-      syncable: () => Math.min(this.written, this.#linkedEnd),
+      syncable: () => Math.min(this.written, this.#unlinked.linkedEnd),
       sync: async (from, to) => await this.#sync(from, to),
       onSynced: (flushed, bytes, durationMs) => this.#synced(flushed, bytes, durationMs),
       onFailed: (error) => this.fail(error, 'a sync of the log failed; the pages may be gone'),
@@ -166,8 +177,7 @@ export class CommitLog {
 
   /** In the operating system's hands when it returns. Throws OVERLOADED where `append` would wait. */
   appendSync(message: NewMessage): Receipt {
-    const refusal = this.#failure ?? this.#options.hooks.refusal();
-    if (refusal !== undefined) throw refusal;
+    this.#assertAccepting();
     const receipt = this.encodeNow(message);
     if (receipt === undefined) {
       throw new StoreError('OVERLOADED', 'the disk is behind: calls wait for room already; use `append`, which waits too, or try later');
@@ -182,6 +192,7 @@ export class CommitLog {
 
   /** Encodes without waiting for anything; undefined: there is no room now. Written by the end of the turn. */
   encodeNow(message: NewMessage): Receipt | undefined {
+    if (this.#turnRefusal !== undefined) throw this.#turnRefusal;
     if (this.#undoing !== undefined || !this.#room.isEmpty || !this.#hasRoom()) {
       this.#options.encoder.stage(message, this.#options.clock.nowMs(), false);
       return undefined;
@@ -200,6 +211,7 @@ export class CommitLog {
    */
   waitForRoom(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) throw this.#failure;
       this.#room.add(
         () => {
           if (this.#undoing !== undefined || !this.#hasRoom() || this.pendingBytes >= this.#options.pendingBytesMax) return false;
@@ -224,7 +236,8 @@ export class CommitLog {
   /** Everything encoded so far durable. */
   async flush(): Promise<void> {
     if (this.#undoing !== undefined) await this.#undoing;
-    if (!this.#room.isEmpty) await this.waitForRoom(undefined);
+    // Calls that wait and are refused are told so themselves.
+    if (!this.#room.isEmpty) await this.waitForRoom(undefined).catch(() => undefined);
     this.#appender.writeTurn();
     await this.reach(this.assigned, 'sync');
   }
@@ -232,7 +245,7 @@ export class CommitLog {
   /** For closing: takes what waits, then makes everything durable. */
   async drain(): Promise<void> {
     if (this.#undoing !== undefined) await this.#undoing;
-    while (!this.#room.isEmpty) await this.waitForRoom(undefined);
+    while (!this.#room.isEmpty) await this.waitForRoom(undefined).catch(() => undefined);
     await this.flush();
   }
 
@@ -265,8 +278,7 @@ export class CommitLog {
       this.#taken(call, receipts);
       return true;
     };
-    const refusal = this.#failure ?? this.#options.hooks.refusal();
-    if (refusal !== undefined) throw refusal;
+    this.#assertAccepting();
     if (this.#room.isEmpty && take()) return;
     this.#room.assertNotFull();
     const { encoder, clock } = this.#options;
@@ -274,6 +286,20 @@ export class CommitLog {
     call.messages = call.messages.map((message) => copyMessage(message, clock.nowMs()));
     if (this.#undoing !== undefined) this.#held.push(call.reject);
     else this.#room.add(() => call.attempt(take), call.reject, signal);
+  }
+
+  #assertAccepting(): void {
+    const refusal = this.#failure ?? this.#turnRefusal ?? this.#options.hooks.refusal();
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** What waits came later than the call that is refused, and so does whatever is called before anybody can know of it. */
+  #refuseTurn(error: StoreError): void {
+    this.#turnRefusal = error;
+    this.#options.clock.nextTurn(() => {
+      this.#turnRefusal = undefined;
+    });
+    this.#room.rejectAll(error);
   }
 
   #taken(call: AppendCall, receipts: readonly Receipt[]): void {
@@ -299,13 +325,9 @@ export class CommitLog {
     }
   }
 
-  get #linkedEnd(): number {
-    return this.#unlinked[0]?.baseOffset ?? Number.POSITIVE_INFINITY;
-  }
-
   /** What the operating system has under its final name. */
   get #acknowledged(): number {
-    return Math.min(this.written, this.#linkedEnd);
+    return Math.min(this.written, this.#unlinked.linkedEnd);
   }
 
   #hasRoom(): boolean {
@@ -318,7 +340,7 @@ export class CommitLog {
   }
 
   #progress(): void {
-    this.#linkWritten();
+    if (this.#failure === undefined) this.#unlinked.link(this.written);
     if (this.#options.flush === 'async') this.#options.hooks.onVisible();
     this.#writtenWaiters.settleUpTo(this.#acknowledged);
     this.#hurry();
@@ -329,23 +351,6 @@ export class CommitLog {
   /** Calls wait until less is at stake: then the interval is not waited for. */
   #hurry(): void {
     if (!this.#hasRoom()) this.#flusher.want(this.written);
-  }
-
-  #linkWritten(): void {
-    const segment = this.#unlinked[this.#linkingCount];
-    if (segment === undefined || segment.baseOffset >= this.written || this.#failure !== undefined) return;
-    this.#linkingCount += 1;
-    this.#options.segments.link(segment).then(
-      () => {
-        this.#unlinked.shift();
-        this.#linkingCount -= 1;
-        this.#progress();
-        // Only now: users hear of it, who may append again at once.
-        this.#options.hooks.onRolled(segment);
-      },
-      (error: unknown) => this.fail(error, 'a new segment could not be moved into the log'),
-    );
-    this.#linkWritten();
   }
 
   async #sync(from: number, to: number): Promise<void> {
@@ -382,8 +387,7 @@ export class CommitLog {
     if (offset < this.#promisedEnd) return this.fail(errors[0], 'a write to the log failed below what appendSync has promised');
     try {
       await zeroRange(segments.unsyncedBelow(issuedEnd), offset, issuedEnd);
-      while ((this.#unlinked.at(-1)?.baseOffset ?? -1) >= offset) this.#unlinked.pop();
-      await segments.discardFrom(offset);
+      await this.#unlinked.discardFrom(offset);
     } catch (error) {
       return this.fail(error, 'what a failed write had left in the log could not be cleared');
     }

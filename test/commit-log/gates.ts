@@ -19,7 +19,7 @@ export interface HeldCall extends GatedCall {
 export interface Gates extends Platform {
   /** Calls being held, in order of issue; a call leaves the list when it is released or failed. */
   readonly held: HeldCall[];
-  /** Every call so far, of those that can be held or failed. */
+  /** Every call so far that was let through, of those that can be held or failed. */
   readonly calls: GatedCall[];
   /** Which asynchronous calls are held from now on; none at first. */
   hold(isHeld: (call: GatedCall) => boolean): void;
@@ -41,9 +41,9 @@ export function gatesOver(base: Platform): Gates {
   let isHeld: (call: GatedCall) => boolean = () => false;
   let decide: (call: GatedCall) => Error | undefined = () => undefined;
   const check = (call: GatedCall): void => {
-    calls.push(call);
     const failure = decide(call);
     if (failure !== undefined) throw failure;
+    calls.push(call);
   };
   const gate: Gate = {
     now(call, make) {
