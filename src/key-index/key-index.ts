@@ -7,6 +7,8 @@ import type { OpenFiles } from '../segment/open-files.js';
 import { ChainWalk, fileMayHold } from './chain-walk.js';
 import type { KeyWish } from './chain-walk.js';
 import { cutIndex } from './cut-index.js';
+import type { IndexFaultSink } from './file-check.js';
+import { IndexCheck } from './index-check.js';
 import { IndexFile } from './index-file.js';
 import type { IndexFileState } from './index-file.js';
 import { IndexStorage } from './index-storage.js';
@@ -60,6 +62,7 @@ export class KeyIndex implements FactsTarget {
   #lastRowKeyCount: number | undefined = 0;
   #damage: unknown;
   #isClosed = false;
+  #resetCount = 0;
   /** The end of the last asynchronous call. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -213,6 +216,20 @@ export class KeyIndex implements FactsTarget {
     }
   }
 
+  /** To hold the index against the log with, as far as it has come; `report` is told what is wrong. Changes nothing. */
+  checker(report: IndexFaultSink): IndexCheck {
+    const resetCount = this.#resetCount;
+    const index = {
+      storage: this.#storage,
+      files: this.#files,
+      isRemade: resetCount > 0,
+      isVoid: () => this.#isClosed || this.#resetCount !== resetCount,
+      nextTurn: async () => await this.#nextTurn(),
+      alone: async (work: () => Promise<void>) => await this.#alone('checking the index', work),
+    };
+    return new IndexCheck(index, report);
+  }
+
   /** Removes leading files that end below `minPhysicalOffset`, never the last one; returns how many. */
   trim(minPhysicalOffset: number): Promise<number> {
     return this.#alone('removing old index files', async () => {
@@ -244,6 +261,7 @@ export class KeyIndex implements FactsTarget {
 
   /** Sets all files aside and starts empty, undamaged. */
   reset(): Promise<void> {
+    this.#resetCount += 1;
     return this.#alone('setting the index aside', async () => {
       const { fs, files, directory, asideDirectory } = this.#options;
       for (const file of this.#files.splice(0)) file.isGone = true;

@@ -1,6 +1,8 @@
 import type { StoreError } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
+import type { IndexFaultSink } from '../key-index/file-check.js';
+import type { IndexCheck } from '../key-index/index-check.js';
 import type { Clock } from '../platform/platform.js';
 
 /** The queues as a reader sees them. */
@@ -16,6 +18,8 @@ export interface ReadableQueues {
 export interface ReadableIndex {
   /** Offsets of records that may have the key, newest first; the caller compares key, topic and time with the record. */
   find(topic: string, key: string, since: number, until: number, before: number): AsyncIterable<number>;
+  /** For `verify`; where it is missing, the index is not held against the log. */
+  checker?(report: IndexFaultSink): IndexCheck;
 }
 
 /**

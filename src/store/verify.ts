@@ -1,7 +1,8 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { LogScanner } from '../commit-log/log-scanner.js';
+import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
 import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes } from '../format/queue-entry.js';
 import type { RecordView } from '../format/record-view.js';
+import type { IndexCheck } from '../key-index/index-check.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import type { ReadView } from './read-view.js';
@@ -26,8 +27,9 @@ interface QueueCheck {
 }
 
 /**
- * Reads the whole log and holds it against itself (structure, place, checksums, dense numbers in each queue) and against every queue
- * entry and, record by record, the key index. Changes nothing. What is appended meanwhile is not looked at.
+ * Reads the whole log and holds it against itself (structure, place, checksums, dense numbers in each queue), against every queue
+ * entry, and against the key index: every entry, link, slot and header of it. Changes nothing. What is appended meanwhile is not looked
+ * at; nor is an index that is being made anew.
  */
 export async function verifyStore(view: ReadView, options: VerifyOptions = {}): Promise<VerifyReport> {
   view.assertReadable();
@@ -43,6 +45,10 @@ class Verification {
   readonly #start: number;
   readonly #limit: number;
   readonly #queues = new Map<number, QueueCheck>();
+  readonly #scanner: LogScanner;
+  readonly #index: IndexCheck | undefined;
+  /** All records below it have been seen, or cannot be read. */
+  #seenUntil: number;
   readonly #faults: { where: string; offset: number; what: string }[] = [];
   #faultCount = 0;
   #recordCount = 0;
@@ -52,6 +58,13 @@ class Verification {
     this.#options = options;
     this.#start = view.segments.minOffset;
     this.#limit = view.visible();
+    this.#seenUntil = this.#start;
+    this.#scanner = new LogScanner(view.segments);
+    this.#index = view.index?.checker?.((where, offset, what) => {
+      // Of a store that is closing, what cannot be read is no fault.
+      view.assertReadable();
+      this.#fault(where, offset, what);
+    });
     for (let slot = 0; slot < view.registry.count; slot += 1) {
       const { min, max } = view.queues.bounds(slot);
       this.#queues.set(slot, { max, next: min, entries: Buffer.alloc(ENTRIES_AHEAD * queueEntryBytes), start: 0, count: 0 });
@@ -60,37 +73,70 @@ class Verification {
 
   async run(): Promise<VerifyReport> {
     const { segments } = this.#view;
+    await this.#index?.skip(Number.NEGATIVE_INFINITY, this.#start);
     for (let from = this.#start; from < this.#limit; ) {
-      const stopped = await new LogScanner(segments).scan(
-        {
-          from,
-          limit: this.#limit,
-          verify: true,
-          isOurs: (offset) => this.#view.isOurs(offset),
-          signal: this.#options.signal,
-          onProgress: (offset) => {
-            this.#view.assertReadable();
-            this.#options.onProgress?.({ bytes: offset - this.#start, totalBytes: this.#limit - this.#start });
-          },
-        },
-        (record, offset) => this.#visit(record, offset),
-      );
+      const stopped = await this.#scan(from);
       if (stopped.reason === 'limit' || stopped.reason === 'end') break;
+      if (stopped.reason === 'stopped') {
+        await this.#index?.settle();
+        from = stopped.offset;
+        continue;
+      }
       const base = segments.baseOf(stopped.offset);
       // Deleted by retention meanwhile: nothing to find fault with.
       if (stopped.offset < segments.minOffset) {
         from = segments.minOffset;
         this.#followTrim();
-        continue;
+        await this.#index?.skip(Number.NEGATIVE_INFINITY, from);
+      } else {
+        this.#fault(segments.pathOf(base), stopped.offset - base, stopped.what);
+        from = this.#nextKnown(stopped.offset, base + segments.segmentBytes);
+        await this.#index?.skip(this.#seenUntil, Math.min(from, this.#limit));
       }
-      this.#fault(segments.pathOf(base), stopped.offset - base, stopped.what);
-      from = this.#nextKnown(stopped.offset, base + segments.segmentBytes);
+      this.#seenUntil = from;
     }
+    await this.#index?.skip(this.#seenUntil, this.#limit);
+    await this.#index?.end(this.#limit);
+    this.#view.assertReadable();
     for (const [slot, queue] of this.#queues) {
       if (queue.next < queue.max) this.#fault(this.#queueName(slot), queue.next, `${queue.max - queue.next} entries without a record`);
     }
     this.#options.onProgress?.({ bytes: this.#limit - this.#start, totalBytes: this.#limit - this.#start });
     return { ok: this.#faultCount === 0, recordCount: this.#recordCount, bytes: this.#limit - this.#start, faultCount: this.#faultCount, faults: this.#faults };
+  }
+
+  async #scan(from: number): Promise<ScanEnd> {
+    return await this.#scanner.scan(
+      {
+        from,
+        limit: this.#limit,
+        verify: true,
+        isOurs: (offset) => this.#view.isOurs(offset),
+        signal: this.#options.signal,
+        onProgress: (offset) => {
+          this.#view.assertReadable();
+          this.#options.onProgress?.({ bytes: offset - this.#start, totalBytes: this.#limit - this.#start });
+        },
+      },
+      (record, offset) => {
+        this.#visit(record, offset);
+        if (this.#index === undefined) return true;
+        this.#checkKeys(this.#index, record, offset);
+        return !this.#index.hasWork;
+      },
+    );
+  }
+
+  /** What stands between two records, or in place of one that was lost, may have had keys. */
+  #checkKeys(index: IndexCheck, record: RecordView, offset: number): void {
+    const end = offset + record.recordBytes;
+    if (offset > this.#seenUntil) index.passOver(this.#seenUntil, offset);
+    this.#seenUntil = end;
+    if (record.isTombstone || record.isFiller) return index.passOver(offset, end);
+    const count = record.readKeys();
+    if (count === 0) return;
+    const { keyHashes, storedAt } = record;
+    for (let i = 0; i < count; i += 1) index.expect(keyHashes[i] as number, offset, storedAt);
   }
 
   #visit(record: RecordView, offset: number): void {
