@@ -11,6 +11,7 @@ import type { Platform } from '../platform/platform.js';
 import type { Examination } from './examine.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
+import { cutExcess } from './cut-excess.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import { placesIn, type QueuePlace } from './queue-places.js';
@@ -109,9 +110,10 @@ function presentBases(options: RecoverOptions): number[] {
         details: { path, offset: 0, what: 'a segment that begins at the wrong place' },
       });
     }
-    if (file.sizeBytes > segmentBytes || (file.sizeBytes < segmentBytes && !isLast && options.mode === 'strict')) {
+    const isMisfit = file.sizeBytes > segmentBytes || (file.sizeBytes < segmentBytes && !isLast);
+    if (isMisfit && options.mode === 'strict') {
       const what = `the segment has ${file.sizeBytes} bytes instead of ${segmentBytes}`;
-      throw new StoreError('CORRUPT', `${path}: ${what}`, { details: { path, offset: Math.min(file.sizeBytes, segmentBytes), what } });
+      throw new StoreError('CORRUPT', `${path}: ${what}; recovery 'skip' puts aside what is too much and repairs what is missing`, { details: { path, offset: Math.min(file.sizeBytes, segmentBytes), what } });
     }
     bases.push(file.base);
   }
@@ -162,6 +164,8 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
   const watermark = await validWatermark(options);
   await options.beforeChanges();
   for (const queue of state.queues) queues.restore(registry.slotOf(queue.topic, queue.queueId), queue.min, queue.max);
+  // The oldest segments may have been taken away by hand.
+  if (segments.minOffset > 0) await queues.trim(segments.minOffset);
   const end = state.safeOffset;
   let count = 0;
   if (options.index !== undefined) {
@@ -183,7 +187,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
   const state = trustedState(options, isForeign);
   const from = Math.max(min, state?.safeOffset ?? min);
-  const damage: DamageNote[] = [];
+  const damage: DamageNote[] = await cutExcess(options);
   const skippedAt = new Set<number>();
   const places = (start: number, end: number): readonly QueuePlace[] => placesOnDisk(options, start, end);
   const numbersAt = { from, next: new Map(state?.queues.map((queue) => [`${queue.topic}/${queue.queueId}`, queue.max])) };
@@ -308,9 +312,12 @@ function limitSpans(spans: readonly OwnSpan[], end: number | undefined): readonl
 
 /** The state as far as it can be used after a crash or a foreign run: then every queue's last entry must be where it says. */
 function trustedState(options: RecoverOptions, isForeign: boolean): State | undefined {
-  const { state } = options.found;
+  const { found } = options;
+  const { state } = found;
   if (state === undefined || isForeign || state.safeOffset < options.segments.minOffset) return undefined;
   const { segments } = options;
+  // The state says nothing of a log that has lost something in its middle: that has to be found by reading it.
+  if (!areContiguous(segments) || found.segments.slice(0, -1).some((file) => file.sizeBytes < segments.segmentBytes)) return undefined;
   const isInside = segments.has(segments.baseOf(state.safeOffset)) || state.safeOffset === segments.minOffset;
   const isBehindFull = state.safeOffset > 0 && segments.has(segments.baseOf(state.safeOffset - 1));
   return isInside || isBehindFull ? state : undefined;

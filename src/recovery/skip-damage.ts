@@ -125,6 +125,7 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
     if (stopped.reason === 'invalid' || stopped.reason === 'missing') await restOfLog(segments.baseOf(stopped.offset) + segments.segmentBytes);
   };
   await restOfLog(resync);
+  await addLastOfQueue(options, start, next, ends);
   const lost: Lost[] = [];
   for (const [name, end] of ends) {
     const split = name.lastIndexOf('/');
@@ -134,6 +135,22 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
     }
   }
   return lost;
+}
+
+/**
+ * The last record of a queue, and no queue entry speaks of it: nobody but its own damaged bytes tells that it was there. They are
+ * believed only where they name the very number that comes next in a queue that is known, so that it is not given out again.
+ */
+async function addLastOfQueue(
+  options: SkipOptions,
+  start: number,
+  next: ReadonlyMap<string, number>,
+  ends: Map<string, { from: number | undefined; to: number }>,
+): Promise<void> {
+  await new LogScanner(options.segments).scan({ from: start, limit: start + 1, verify: false, isOurs: () => false, signal: options.signal }, (view) => {
+    const name = `${view.topic}/${view.queueId}`;
+    if (view.hasQueueOffset && !ends.has(name) && next.get(name) === view.queueOffset) ends.set(name, { from: undefined, to: view.queueOffset + 1 });
+  });
 }
 
 /** The bytes of [start, resync): as many tombstones as fit, then filler, or a blank where nothing follows in the segment. */

@@ -1,0 +1,54 @@
+import type { Platform, Store, StoreOptions } from '../../src/index.js';
+import { StoreError } from '../../src/index.js';
+import { collect, openTiny } from '../contract/harness.js';
+import type { LogRecord } from './frozen-store.js';
+
+/** `topic/queueId:queueOffset=body` of all that can be read, queue by queue. */
+export type Survivors = readonly string[];
+
+export interface Survey {
+  /** `opened`, or the code of the refusal. */
+  readonly outcome: string;
+  readonly survivors: Survivors;
+}
+
+export function lineOf(message: { topic: string; queueId: number; queueOffset: number; body: Uint8Array | string }): string {
+  return `${message.topic}/${message.queueId}:${message.queueOffset}=${String(message.body)}`;
+}
+
+export function linesOf(records: readonly LogRecord[]): Survivors {
+  return records.map(lineOf).sort();
+}
+
+/** Everything that is readable, by queue; the same by key and over the whole log is asserted by the caller's `verify`. */
+export async function survivorsOf(store: Store): Promise<Survivors> {
+  const lines: string[] = [];
+  for (const { topic, queueIds } of store.topics()) {
+    for (const queueId of queueIds) {
+      const tail = store.tail({ topic, queueId }, { from: 'earliest', until: 'end' });
+      for await (const message of tail) lines.push(lineOf(message));
+    }
+  }
+  return lines.sort();
+}
+
+/** The same, found by key and by reading the log as a whole: both must agree with the queues. */
+export async function survivorsByKey(store: Store, topics: readonly string[], key: string): Promise<Survivors> {
+  const lines: string[] = [];
+  for (const topic of topics) lines.push(...(await collect(store.findByKey({ topic, key }))).map(lineOf));
+  return lines.sort();
+}
+
+export async function survivorsInLog(store: Store): Promise<Survivors> {
+  return (await collect(store.tailAll({ from: 'earliest', until: 'end' }))).map(lineOf).sort();
+}
+
+/** Opens, or tells the code of the refusal. */
+export async function openOrCode(platform: Platform, options: StoreOptions): Promise<Store | string> {
+  try {
+    return await openTiny(platform, options);
+  } catch (error) {
+    if (!StoreError.is(error)) throw error;
+    return error.code;
+  }
+}
