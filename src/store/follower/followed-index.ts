@@ -53,11 +53,6 @@ export class FollowedIndex implements FactsTarget, ReadableIndex {
     return (this.#states ?? []).reduce((bytes, state) => bytes + indexEntryAt(this.#options.slotCount, state.entryCount + 1), 0);
   }
 
-  /** Keys in memory. */
-  get keyCount(): number {
-    return this.#keys.count;
-  }
-
   /** What the files hold, by a state with that safe offset; keys in memory that they cover are dropped. */
   takeOver(states: readonly IndexState[] | undefined, safeOffset: number): void {
     this.#states = states;

@@ -74,7 +74,9 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       queue.max = Math.max(queue.min, state.max);
       queue.written = queue.max;
       this.#minCheckedAt[queue.slot] = 0;
+      this.waiters.touch(queue.slot);
     }
+    this.waiters.callTouched();
   }
 
   /** What a newer state vouches for need not be kept in memory. */
@@ -97,11 +99,12 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       if (slot < 0) continue;
       const queue = this.#table.at(slot);
       const queueOffset = facts.queueOffset[row] ?? 0;
+      // Also for entries that the files have already: only now may readers see what they lead to.
+      waiters.touch(slot);
       if (queueOffset !== queue.max && !this.#moveTo(queue, queueOffset)) continue;
       const at = this.#room(queue);
       writeQueueEntry(at.bytes, at.tail, facts.physicalOffset[row] ?? 0, facts.recordBytes[row] ?? 0, facts.tagsCode[row] ?? 0);
       this.#added(queue, at);
-      waiters.touch(slot);
     }
     waiters.callTouched();
   }

@@ -131,11 +131,6 @@ export class Follower {
     return this.#manifest;
   }
 
-  /** The newest slot, or that of the state, by which this reader goes. */
-  get slot(): Watermark | undefined {
-    return this.#slot;
-  }
-
   get indexBytes(): number {
     return this.#index?.usedBytes ?? 0;
   }
@@ -296,11 +291,12 @@ export class Follower {
 
   async #feedAll(): Promise<void> {
     let piece: Buffer = Buffer.allocUnsafeSlow(0);
+    let isFar = this.#limit - this.#feed.position > STATE_BYTES || this.#feed.position < this.segments.minOffset;
     for (;;) {
-      const isFar = this.#limit - this.#feed.position > STATE_BYTES || this.#feed.position < this.segments.minOffset;
-      if ((isFar || this.#feed.position - this.#stateSoughtAt > STATE_BYTES) && this.#manifest !== undefined) await this.#seekState();
-      if (this.#status === 'closing' || this.#status === 'closed' || this.#status === 'failed') return;
       const before = this.#feed.position;
+      if ((isFar || this.#feed.position - this.#stateSoughtAt > STATE_BYTES) && this.#manifest !== undefined) await this.#seekState();
+      isFar = false;
+      if (this.#status === 'closing' || this.#status === 'closed' || this.#status === 'failed') return;
       const fed = await this.#feed.advanceSlowly(this.#feedBounds(), piece);
       piece = fed.piece;
       if (this.#feed.position !== before) this.#changed();

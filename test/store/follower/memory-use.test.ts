@@ -3,8 +3,8 @@ import type { FileSystem, Platform } from '../../../src/index.js';
 import { openStore } from '../../../src/index.js';
 import { openFollower } from '../../../src/store/follower/open-follower.js';
 import { resolveOptions } from '../../../src/store/options.js';
-import { memoryPlatform } from '../../../src/testing/index.js';
-import { appendMany, collect, openTiny, readLog, readQueue, root, texts, until } from '../../contract/harness.js';
+import { manualClock, memoryPlatform } from '../../../src/testing/index.js';
+import { appendMany, collect, openTiny, readLog, readQueue, root, texts, turns, until } from '../../contract/harness.js';
 
 const large = { segmentBytes: 1024 * 1024, queueEntriesPerFile: 64, indexSlotCount: 101, indexEntryCount: 400, freeBytesMin: 0 };
 
@@ -84,6 +84,30 @@ describe('what a reader keeps in memory', () => {
     expect(await readQueue(reader, { topic: 'T' }, 50)).toHaveLength(250);
     expect(await readLog(reader)).toHaveLength(270);
     expect(await collect(reader.findByKey({ topic: 'T', key: 'k' }))).toHaveLength(250);
+    await reader.close();
+    await writer.close();
+  });
+});
+
+describe('a reader that goes on from a state', () => {
+  it('wakes those who wait for messages that it so jumps over', async () => {
+    const platform = memoryPlatform();
+    const writer = await openStore(root, { platform, ...large });
+    const clock = manualClock();
+    const reader = await openStore(root, { platform: { ...platform, clock }, readOnly: true });
+    const gotten = collect(reader.tail({ topic: 'U' }, { from: 'earliest' }), 2);
+    const polled = reader.read({ topic: 'T', queueId: 3 }, { from: 0, waitMs: 3_600_000 });
+    await turns(20);
+    const body = 'x'.repeat(100_000);
+    await writer.append({ topic: 'U', body: 'first' });
+    await writer.append({ topic: 'T', queueId: 3, body: 'only' });
+    await Promise.all(Array.from({ length: 250 }, () => writer.append({ topic: 'T', body })));
+    await writer.snapshot('/backup/first');
+    await writer.append({ topic: 'U', body: 'second' });
+    await clock.advance(60);
+    await turns(200);
+    expect(texts(await gotten)).toEqual(['first', 'second']);
+    expect(texts((await polled).messages)).toEqual(['only']);
     await reader.close();
     await writer.close();
   });
