@@ -67,8 +67,8 @@ export class StoreError extends Error {
 }
 
 /** Bytes on disk that do not verify: where, and what is wrong with them. */
-export function corrupt(path: string, offset: number, what: string): StoreError {
-  return new StoreError('CORRUPT', `${path}: at byte ${offset}: ${what}`, { details: { path, offset, what } });
+export function corrupt(path: string, offset: number, what: string, cause?: unknown): StoreError {
+  return new StoreError('CORRUPT', `${path}: at byte ${offset}: ${what}`, { details: { path, offset, what }, cause });
 }
 
 /** The `code` of a failed system call (`ENOENT`, `ENOSPC`, …), if the error has one. */

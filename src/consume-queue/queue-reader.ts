@@ -1,5 +1,5 @@
 import { defined } from '../base/assert.js';
-import { corrupt, systemErrorCode } from '../base/errors.js';
+import { corrupt, ioError, systemErrorCode } from '../base/errors.js';
 import { entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
@@ -72,8 +72,8 @@ export class QueueReader {
       const code = systemErrorCode(error);
       if (code === 'ENOENT') throw corrupt(path, at, 'the file is missing');
       // What cannot be read here can be made anew elsewhere.
-      if (code === 'EIO') throw corrupt(path, at, 'the file cannot be read');
-      throw error;
+      if (code === 'EIO') throw corrupt(path, at, 'the file cannot be read', error);
+      throw ioError(`reading ${path}`, error);
     }
     if (readBytes < into.length) throw corrupt(path, at + readBytes, 'the file is too short');
   }

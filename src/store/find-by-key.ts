@@ -8,6 +8,7 @@ import { slotLeadingTo } from './log-places.js';
 import { damagedLog, withRecordAt } from './read-log.js';
 import { checkFields, countOf, queueName, signalOf, timeOf } from './read-options.js';
 import type { ReadableIndex, ReadView } from './read-view.js';
+import { typedError } from './typed-errors.js';
 
 const fieldNames: readonly string[] = ['topic', 'key', 'since', 'until', 'before', 'countMax', 'signal'];
 
@@ -89,9 +90,9 @@ async function* search(view: ReadView, query: Query): AsyncGenerator<Message, vo
       }
       return;
     } catch (error) {
-      if (!(error instanceof IndexFault)) throw error;
+      if (!(error instanceof IndexFault)) throw typedError('findByKey', error);
       // With what it says after mending, it is the log that is damaged.
-      if (isMended || !(await view.mendIndex().catch(() => false))) throw error.cause;
+      if (isMended || !(await view.mendIndex().catch(() => false))) throw typedError('findByKey', error.cause);
       isMended = true;
     }
   }

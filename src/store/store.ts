@@ -35,6 +35,7 @@ import { type SnapshotOptions, snapshotStore, writerSource } from './snapshot.js
 import { tailQueue } from './tail.js';
 import { tailLog } from './tail-all.js';
 import { topics } from './topics.js';
+import { typed } from './typed-errors.js';
 import { type VerifyOptions, verifyStore } from './verify.js';
 
 /** The store that writes. Each method stands in a file of its own name beside this one. */
@@ -82,15 +83,15 @@ export class WritingStore implements Store {
   }
 
   async flush(options?: Abortable): Promise<Watermarks> {
-    return await flush(this.#engine, options);
+    return await typed('flush', flush(this.#engine, options));
   }
 
   async get(at: PhysicalOffset | string): Promise<Message | undefined> {
-    return await get(this.#engine.view, at);
+    return await typed('get', get(this.#engine.view, at));
   }
 
   async read(queue: QueueRef, options: ReadOptions): Promise<ReadResult> {
-    return await read(this.#engine.view, queue, options);
+    return await typed('read', read(this.#engine.view, queue, options));
   }
 
   tail(queue: QueueRef, options: TailOptions): Tail {
@@ -106,7 +107,7 @@ export class WritingStore implements Store {
   }
 
   async offsetAt(queue: QueueRef, time: EpochMs | Date): Promise<QueueOffset> {
-    return await offsetAt(this.#engine.view, queue, time);
+    return await typed('offsetAt', offsetAt(this.#engine.view, queue, time));
   }
 
   bounds(queue: QueueRef): { readonly min: QueueOffset; readonly max: QueueOffset } {
@@ -122,19 +123,19 @@ export class WritingStore implements Store {
   }
 
   async repair(options?: Abortable): Promise<RecoveryReport> {
-    return await repair(this.#engine, options);
+    return await typed('repair', repair(this.#engine, options));
   }
 
   async clean(options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
-    return await clean(this.#engine, options);
+    return await typed('clean', clean(this.#engine, options));
   }
 
   async snapshot(directory: string, options?: SnapshotOptions): Promise<Watermarks> {
-    return await snapshotStore(writerSource(this.#engine), directory, options);
+    return await typed('snapshot', snapshotStore(writerSource(this.#engine), directory, options));
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
-    return await verifyStore(this.#engine.view, options);
+    return await typed('verify', verifyStore(this.#engine.view, options));
   }
 
   stats(): StoreStats {
