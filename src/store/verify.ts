@@ -3,6 +3,7 @@ import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
 import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes } from '../format/queue-entry.js';
 import type { RecordView } from '../format/record-view.js';
 import type { IndexCheck } from '../key-index/index-check.js';
+import { firstReadable } from './bounds.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import type { ReadView } from './read-view.js';
@@ -86,7 +87,6 @@ class Verification {
       // Deleted by retention meanwhile: nothing to find fault with.
       if (stopped.offset < segments.minOffset) {
         from = segments.minOffset;
-        this.#followTrim();
         await this.#index?.skip(Number.NEGATIVE_INFINITY, from);
       } else {
         this.#fault(segments.pathOf(base), stopped.offset - base, stopped.what);
@@ -99,6 +99,7 @@ class Verification {
     await this.#index?.end(this.#limit);
     this.#view.assertReadable();
     for (const [slot, queue] of this.#queues) {
+      if (queue.next < queue.max) this.#followTrim(slot, queue);
       if (queue.next < queue.max) this.#fault(this.#queueName(slot), queue.next, `${queue.max - queue.next} entries without a record`);
     }
     this.#options.onProgress?.({ bytes: this.#limit - this.#start, totalBytes: this.#limit - this.#start });
@@ -147,6 +148,7 @@ class Verification {
     const { queueOffset } = record;
     if (queue === undefined) return this.#fault(this.#logName(offset), offset, `a record of ${record.topic}/${record.queueId}, a queue that is not there`);
     if (queueOffset < this.#view.queues.bounds(slot).min) return;
+    if (queueOffset > queue.next) this.#followTrim(slot, queue);
     if (queueOffset !== queue.next) {
       this.#fault(this.#queueName(slot), queue.next, `the log goes on with queue offset ${queueOffset} instead of ${queue.next}`);
     }
@@ -196,8 +198,9 @@ class Verification {
     return next;
   }
 
-  #followTrim(): void {
-    for (const [slot, queue] of this.#queues) queue.next = Math.max(queue.next, this.#view.queues.bounds(slot).min);
+  /** What retention has deleted since is not to be seen; the queues are trimmed only after the log, so that the log decides. */
+  #followTrim(slot: number, queue: QueueCheck): void {
+    if (this.#view.segments.minOffset > this.#start) queue.next = Math.max(queue.next, firstReadable(this.#view, slot));
   }
 
   #queueName(slot: number): string {
