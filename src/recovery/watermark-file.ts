@@ -20,15 +20,17 @@ export class WatermarkFile {
   static open(fs: FileSystem, path: string, sequence: number): WatermarkFile {
     const isThere = fs.exists(path);
     const file = fs.open(path, isThere ? 'read-write' : 'create');
-    if (!isThere || file.sizeBytes() < 2 * SLOT_BYTES) file.writeSync([Buffer.alloc(1)], 2 * SLOT_BYTES - 1);
+    if (!isThere || file.sizeBytes() < 2 * SLOT_BYTES) file.writeSync([Buffer.alloc(2 * SLOT_BYTES)], 0);
     return new WatermarkFile(file, sequence);
   }
 
   /** Synchronous: a page of the page cache. Throws the system's error; the older slot stands then. */
   write(watermark: Omit<Watermark, 'sequence'>): void {
-    this.#sequence += 1;
-    encodeWatermark({ ...watermark, sequence: this.#sequence }, this.#slot);
-    this.#file.writeSync([this.#slot], (this.#sequence % 2) * SLOT_BYTES);
+    const sequence = this.#sequence + 1;
+    encodeWatermark({ ...watermark, sequence }, this.#slot);
+    this.#file.writeSync([this.#slot], (sequence % 2) * SLOT_BYTES);
+    // Only now: a write that failed may have torn its slot, so the next one goes there again and not to the good one.
+    this.#sequence = sequence;
   }
 
   /** One at a time. */

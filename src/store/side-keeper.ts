@@ -66,11 +66,15 @@ export class SideKeeper {
 
   /** After a sync of the log: a slot at once, the file's own sync in the background. */
   flushed(): void {
-    this.writeWatermark();
+    try {
+      this.writeWatermark();
+    } catch {
+      // It may lag: the older slot stands, and the next recovery rewrites more.
+      return;
+    }
     const nowMs = this.#foundation.platform.clock.monotonicMs();
     if (nowMs - this.#watermarkSyncedMs < WATERMARK_SYNC_MS) return;
     this.#watermarkSyncedMs = nowMs;
-    // It may lag; a failing one only makes the next recovery rewrite more.
     this.#watermark.sync().catch(() => undefined);
   }
 
