@@ -60,7 +60,7 @@ export async function walkLog(platform: Platform, directory: string = root): Pro
   const records: LogRecord[] = [];
   const view = new RecordView();
   let end: number | undefined;
-  for (const path of filesBelow(platform, `${directory}/commitlog`)) {
+  for (const path of filesBelow(platform, `${directory}/commitlog`).filter((each) => /\/\d{20}$/.test(each))) {
     const base = Number(path.slice(-20));
     const bytes = await readFile(platform, path);
     if (end !== undefined && end !== base) return records;
