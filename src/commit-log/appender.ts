@@ -77,10 +77,6 @@ export class Appender {
     return this.#lastStoredAt;
   }
 
-  get active(): Segment | undefined {
-    return this.#active;
-  }
-
   /** Encodes one message; undefined: it would bring what waits for the disk above `pendingBytesMax`. */
   encodeOne(message: NewMessage, pendingBytesMax: number): Receipt | undefined {
     const { encoder, clock } = this.#options;
@@ -169,9 +165,7 @@ export class Appender {
     window.lastRecordStart = physicalOffset;
     this.#assigned = physicalOffset + bytes;
     this.writer.encoded(bytes);
-    this.facts
-      .tail()
-      .push(physicalOffset, bytes, slot, queueOffset, encoder.tagsCode, storedAt, encoder.keyHashes, encoder.keyCount);
+    this.facts.tail().push(physicalOffset, bytes, slot, queueOffset, encoder.tagsCode, storedAt, encoder.keyHashes, encoder.keyCount);
     return new Receipt(encoder.topic, encoder.queueId, queueOffset, physicalOffset, bytes, storedAt, false, hostHex);
   }
 

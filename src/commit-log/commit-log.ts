@@ -1,56 +1,17 @@
 import { defined } from '../base/assert.js';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
-import type { QueueRegistry } from '../base/queue-registry.js';
 import type { FactsTarget } from '../format/record-facts.js';
 import type { NewMessage } from '../format/message.js';
 import type { Receipt } from '../format/receipt.js';
-import type { RecordEncoder } from '../format/record-encoder.js';
-import type { Clock } from '../platform/platform.js';
-import type { Segment } from '../segment/segment.js';
 import { AppendCall } from './append-call.js';
 import { Appender } from './appender.js';
 import { copyMessage } from './copy-message.js';
 import { Flusher } from './flusher.js';
-import type { LogSegments } from './log-segments.js';
+import type { CommitLogOptions } from './commit-log-options.js';
 import { RoomQueue } from './room-queue.js';
 import { UnlinkedSegments } from './unlinked-segments.js';
 import { type LogWaiter, LogWaiters } from './waiters.js';
 import { zeroRange } from './zero-range.js';
-
-export interface CommitLogOptions {
-  readonly segments: LogSegments;
-  readonly encoder: RecordEncoder;
-  readonly registry: QueueRegistry;
-  readonly clock: Clock;
-  readonly flush: 'sync' | 'async';
-  readonly flushIntervalMs: number;
-  readonly pendingBytesMax: number;
-  readonly unflushedBytesMax: number;
-  readonly recordChecksum: boolean;
-  readonly hostHex: string;
-  /** Where recovery found the end; all below it is durable. */
-  readonly end: number;
-  readonly lastStoredAt: number;
-  readonly hooks: CommitLogHooks;
-}
-
-export interface FlushInfo {
-  readonly bytes: number;
-  readonly durationMs: number;
-  readonly waiterCount: number;
-}
-
-export interface CommitLogHooks {
-  /** Why appends are refused now, if they are. */
-  readonly refusal: () => StoreError | undefined;
-  /** `visible` may have moved: derived structures are fed now, before any receipt. */
-  readonly onVisible: () => void;
-  /** `flushed` has moved: side files hear of it before anybody else. */
-  readonly onFlushed: (info: FlushInfo) => void;
-  readonly onFailed: (error: StoreError) => void;
-  /** A new segment lies in `commitlog/`. */
-  readonly onRolled: (segment: Segment) => void;
-}
 
 /** What a failed write may be for the log to go on without it. */
 const undoableCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
@@ -75,11 +36,11 @@ export class CommitLog {
   #undoing: Promise<void> | undefined;
   /** Why a call of this turn was refused that needed a new segment; the later ones of the turn are refused as well. */
   #turnRefusal: StoreError | undefined;
-  /** Up to here `appendSync` has promised. */
-  #promisedEnd = 0;
   #failure: StoreError | undefined;
   /** A recent record that is on the disk. */
   #lastSyncedRecord: { readonly start: number; readonly end: number } | undefined;
+  /** What the disk said when it was full, and where the log ended then. */
+  #full: { readonly error: StoreError; readonly end: number } | undefined;
   appendedCount = 0;
   appendedBytes = 0;
   flushCount = 0;
@@ -137,6 +98,11 @@ export class CommitLog {
     return this.#options.flush === 'sync' ? this.flushed : this.written;
   }
 
+  /** The disk took no more when it was last asked to. The next append asks again. */
+  get diskFull(): StoreError | undefined {
+    return this.#full?.error;
+  }
+
   get pendingBytes(): number {
     return this.#appender.writer.pendingBytes;
   }
@@ -161,10 +127,14 @@ export class CommitLog {
   append(message: NewMessage, flush: 'sync' | 'async', signal: AbortSignal | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const call = new AppendCall([message], flush, (receipts) => resolve(defined(receipts[0], 'a receipt')), reject);
-      this.#submit(call, (taken) => {
-        const receipt = this.#appender.encodeOne(taken.messages[0] as NewMessage, this.#options.pendingBytesMax);
-        return receipt === undefined ? undefined : [receipt];
-      }, signal);
+      this.#submit(
+        call,
+        (taken) => {
+          const receipt = this.#appender.encodeOne(taken.messages[0] as NewMessage, this.#options.pendingBytesMax);
+          return receipt === undefined ? undefined : [receipt];
+        },
+        signal,
+      );
     });
   }
 
@@ -184,7 +154,6 @@ export class CommitLog {
     }
     this.#appender.writeAllNow();
     if (this.#undoing !== undefined) throw this.#undoCause('appendSync');
-    this.#promisedEnd = this.assigned;
     if (this.#options.flush === 'sync') this.#flusher.want(this.assigned);
     else this.#flusher.progress();
     return receipt;
@@ -296,6 +265,7 @@ export class CommitLog {
   /** What waits came later than the call that is refused, and so does whatever is called before anybody can know of it. */
   #refuseTurn(error: StoreError): void {
     this.#turnRefusal = error;
+    if (error.code === 'DISK_FULL') this.#full = { error, end: this.assigned };
     this.#options.clock.nextTurn(() => {
       this.#turnRefusal = undefined;
     });
@@ -340,6 +310,7 @@ export class CommitLog {
   }
 
   #progress(): void {
+    if (this.#full !== undefined && this.written > this.#full.end) this.#full = undefined;
     if (this.#failure === undefined) this.#unlinked.link(this.written);
     if (this.#options.flush === 'async') this.#options.hooks.onVisible();
     this.#writtenWaiters.settleUpTo(this.#acknowledged);
@@ -374,7 +345,10 @@ export class CommitLog {
     this.#room.serve();
   }
 
-  /** The disk was full: what could not be written, and all that was called later, never happened. Any other failure is final. */
+  /**
+   * The disk was full: what could not be written, and all that was called later, never happened. Any other failure is final.
+   * What `appendSync` has promised is written, so it lies below.
+   */
   async #undo(): Promise<void> {
     const { segments } = this.#options;
     const { writer } = this.#appender;
@@ -384,7 +358,6 @@ export class CommitLog {
     const { offset, issuedEnd, errors } = failure;
     const final = errors.find((error) => !undoableCodes.has(systemErrorCode(error) ?? ''));
     if (final !== undefined) return this.fail(final, 'a write to the log failed');
-    if (offset < this.#promisedEnd) return this.fail(errors[0], 'a write to the log failed below what appendSync has promised');
     try {
       await zeroRange(segments.unsyncedBelow(issuedEnd), offset, issuedEnd);
       await this.#unlinked.discardFrom(offset);
@@ -395,6 +368,7 @@ export class CommitLog {
     this.#appender.undoTo(offset, segments.activeAt(offset));
     this.#undoing = undefined;
     const reason = ioError('append', errors[0]);
+    this.#full = { error: reason, end: offset };
     this.#writtenWaiters.rejectAbove(offset, reason);
     this.#flushedWaiters.rejectAbove(offset, reason);
     this.#rejectLater(reason);

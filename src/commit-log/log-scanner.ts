@@ -65,7 +65,8 @@ export class LogScanner {
       const view = this.#view;
       if (kind === 'invalid') return ended('invalid', view.what);
       if (kind === 'blank') {
-        if (view.recordBytes !== segmentEnd - offset) return ended('invalid', 'a blank record that does not reach to the end of its segment');
+        if (view.recordBytes !== segmentEnd - offset)
+          return ended('invalid', 'a blank record that does not reach to the end of its segment');
         offset = segmentEnd;
         continue;
       }

@@ -310,9 +310,10 @@ export class ConsumeQueues implements FactsTarget {
       if (i === targets.length) return;
       this.#writer.writePending(sliceBytes, true);
       const creation = this.#writer.nextCreation();
-      if (this.#writer.fullError !== undefined) {
+      const full = this.#writer.fullError;
+      if (full !== undefined) {
         await this.#writer.creationsSettled();
-        throw this.#writer.fullError;
+        throw full;
       }
       // Syncs between slices: they have to be made anyway, and leave turns of the event loop to others.
       await (creation ?? this.#unsynced.syncFiles());

@@ -74,7 +74,7 @@ export async function appendAll(
 async function take(engine: Engine, message: NewMessage, signal: AbortSignal | undefined): Promise<Receipt> {
   for (;;) {
     engine.assertOpen();
-    const refusal = engine.writeError;
+    const refusal = engine.refusal();
     if (refusal !== undefined) throw refusal;
     const receipt = engine.log.encodeNow(message);
     if (receipt !== undefined) return receipt;

@@ -30,7 +30,8 @@ export async function appendBatch(engine: Engine, messages: readonly NewMessage[
   const { flush, signal } = resolveAppend(engine, options);
   if (!Array.isArray(messages)) throw new TypeError('messages must be an array');
   if (messages.length === 0) {
-    if (engine.writeError !== undefined) throw engine.writeError;
+    const refusal = engine.refusal();
+    if (refusal !== undefined) throw refusal;
     return [];
   }
   const { admit } = engine.foundation.options;

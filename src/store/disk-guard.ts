@@ -5,6 +5,7 @@ import type { Platform } from '../platform/platform.js';
 const LOOK_INTERVAL_MS = 1000;
 /** Appended between looks at the clock. */
 const CHECK_BYTES = 64 * 1024;
+const EDGE_BYTES_MAX = 1024 * 1024;
 
 /**
  * Refuses writes while less than `freeBytesMin` is left on the disk, and lets them through again by itself.
@@ -19,6 +20,7 @@ export class DiskGuard {
   #availableBytes = Number.POSITIVE_INFINITY;
   /** Log bytes appended when the space was last asked for. */
   #lookedAtBytes = 0;
+  #wasShort = false;
   #nextCheckBytes = 0;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | undefined;
@@ -32,11 +34,12 @@ export class DiskGuard {
   /** The refusal, if there is too little space; starts a new look where one is due. */
   check(appendedBytes: number): StoreError | undefined {
     if (this.#freeBytesMin === 0 || appendedBytes < this.#nextCheckBytes) return undefined;
-    // Queue and index entries take space too: count what was appended one and a half times.
-    const usedSince = (appendedBytes - this.#lookedAtBytes) * 1.5;
+    const usedSince = appendedBytes - this.#lookedAtBytes;
     const left = this.#availableBytes - usedSince - this.#freeBytesMin;
-    const isShort = left < 0;
-    if (this.#looking === undefined && (isShort || usedSince > left || this.#isDue())) void this.look(appendedBytes);
+    // Once it was short, a little more than nothing must be free again: no going back and forth at the edge.
+    const isShort = left < (this.#wasShort ? Math.min(this.#freeBytesMin / 8, EDGE_BYTES_MAX) : 0);
+    this.#wasShort = isShort;
+    if (this.#looking === undefined && (isShort || usedSince > left / 2 || this.#isDue())) void this.look(appendedBytes);
     if (isShort) return this.#refusal();
     // The clock is asked once in a while, not for every message.
     this.#nextCheckBytes = appendedBytes + Math.min(CHECK_BYTES, left / 4);

@@ -119,7 +119,7 @@ export class Engine {
 
   /** Why appends are refused now, a failed log included. */
   get writeError(): StoreError | undefined {
-    return this.log.failure ?? this.refusal();
+    return this.log.failure ?? this.refusal() ?? this.log.diskFull;
   }
 
   /** Why appends are refused now. */
@@ -210,7 +210,8 @@ export class Engine {
       flushed: () => this.log.flushed,
       assigned: () => this.log.assigned,
       beforeDelete: async (end) => {
-        if (this.safePoint.offset < end) await this.safePoint.take(false);
+        // Without one, the next recovery reads the whole log: slower, no worse. A full disk must not keep itself full.
+        if (this.safePoint.offset < end) await this.safePoint.take(false).catch(() => undefined);
       },
       afterDelete: async (minOffset) => {
         await queues.trim(minOffset);

@@ -20,7 +20,7 @@ describe('a full disk', () => {
       for (let i = 0; i < 10; i += 1) expect(await oracle.append(store, 'T', 0, 500)).toMatchObject({ code: 'DISK_FULL' });
       const { min } = store.bounds({ topic: 'T' });
       expect(min).toBe(0);
-      const cleaned = await store.clean({ before: pages(20) });
+      const cleaned = await store.clean({ before: pages(80) });
       expect(cleaned.deletedSegmentCount).toBeGreaterThan(0);
       await until(async () => (await refusal(() => store.append({ topic: 'T', body: 'again' }))) === 'none');
       expect(store.writeError).toBeUndefined();
