@@ -3,7 +3,9 @@ import type { FactsTarget } from '../format/record-facts.js';
 export interface DispatcherOptions {
   readonly log: { readonly visible: number; readonly flushed: number; handOver(targets: readonly FactsTarget[]): number };
   readonly queues: FactsTarget & { readonly pendingBytes: number; writePending(bytesMax: number): void };
-  readonly index: (FactsTarget & { readonly pendingBytes: number; writePending(durableBefore: number, bytesMax: number): void }) | undefined;
+  readonly index:
+    | (FactsTarget & { readonly pendingBytes: number; writePending(durableBefore: number, bytesMax: number): void })
+    | undefined;
   /** What stands before the index in the row of targets. */
   readonly indexFeeder: FactsTarget | undefined;
   readonly start: number;

@@ -1,7 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { RecordView } from '../../src/format/record-view.js';
 import { gatesOver } from './gates.js';
-import { bytesOf, closeLog, codeOf, KIB, message, messages, MIB, namesOf, openLog, preparedPlatform, recordsOn, segmentPath, turns, watch } from './log-harness.js';
+import {
+  bytesOf,
+  closeLog,
+  codeOf,
+  KIB,
+  message,
+  messages,
+  MIB,
+  namesOf,
+  openLog,
+  preparedPlatform,
+  recordsOn,
+  segmentPath,
+  turns,
+  watch,
+} from './log-harness.js';
 
 const segmentBytes = 4096;
 
@@ -57,7 +72,10 @@ describe('appendBatch', () => {
     const harness = await openLog(platform, { segmentBytes });
     await harness.log.append(message('before'), 'async', undefined);
     const { assigned } = harness.log;
-    await expect(harness.log.appendBatch(messages(10, 500), 'async', undefined)).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE', limit: segmentBytes - 8 });
+    await expect(harness.log.appendBatch(messages(10, 500), 'async', undefined)).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+      limit: segmentBytes - 8,
+    });
     expect([harness.log.assigned, harness.registry.next, harness.segments.bases]).toEqual([assigned, [1], [0]]);
     await closeLog(harness);
     expect(namesOf(await recordsOn(platform, segmentBytes))).toEqual(['before']);
@@ -72,7 +90,12 @@ describe('appendBatch', () => {
     // Over three windows, then one that is none.
     const batch = [...messages(5, 500 * KIB), { topic: 'T', body: 7 as never }];
     await expect(harness.log.appendBatch(batch, 'async', undefined)).rejects.toThrow(TypeError);
-    expect([harness.log.assigned, harness.log.lastStoredAt, harness.log.pendingBytes, harness.registry.next]).toEqual([assigned, lastStoredAt, pendingBytes, [1]]);
+    expect([harness.log.assigned, harness.log.lastStoredAt, harness.log.pendingBytes, harness.registry.next]).toEqual([
+      assigned,
+      lastStoredAt,
+      pendingBytes,
+      [1],
+    ]);
     const after = await harness.log.append(message('after'), 'async', undefined);
     expect([after.physicalOffset, after.queueOffset]).toEqual([assigned, 1]);
     await closeLog(harness);

@@ -1,6 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { type Gates, gatesOver } from './gates.js';
-import { bytesOf, closeLog, codeOf, KIB, type LogHarness, makingDirectory, message, messages, MIB, namesOf, openLog, preparedPlatform, recordsOn, segmentPath, systemError, turns, watch } from './log-harness.js';
+import {
+  bytesOf,
+  closeLog,
+  codeOf,
+  KIB,
+  type LogHarness,
+  makingDirectory,
+  message,
+  messages,
+  MIB,
+  namesOf,
+  openLog,
+  preparedPlatform,
+  recordsOn,
+  segmentPath,
+  systemError,
+  turns,
+  watch,
+} from './log-harness.js';
 
 const full = systemError('ENOSPC');
 const isWrite = (call: { readonly op: string; readonly bytes: number }): boolean => call.op.startsWith('write') && call.bytes > 1;
@@ -31,7 +49,9 @@ describe('a write that fails for want of room', () => {
         for (let seed = 1; seed <= 5; seed += 1) {
           const { platform, gates, harness } = await prepared(seed);
           gates.hold((call) => call.op === 'write');
-          const calls = messages(12, 500 * KIB).map((each, i) => watch(harness.log.append(each, i % 2 === 0 ? 'sync' : 'async', undefined)));
+          const calls = messages(12, 500 * KIB).map((each, i) =>
+            watch(harness.log.append(each, i % 2 === 0 ? 'sync' : 'async', undefined)),
+          );
           await turns(2);
           expect(gates.held).toHaveLength(4);
           const issuedEnd = Math.max(...gates.held.map((call) => call.at + call.bytes));
@@ -160,7 +180,9 @@ describe('a write that fails for want of room', () => {
   it('rejects what is called while it is undone with the same error: what is stored of a pipeline is a prefix', async () => {
     const { gates, harness } = await prepared(1, { pendingBytesMax: MIB });
     gates.hold((call) => call.op === 'write');
-    const calls = [message('a', 700 * KIB), message('waits', 700 * KIB), message('small')].map((each) => watch(harness.log.append(each, 'async', undefined)));
+    const calls = [message('a', 700 * KIB), message('waits', 700 * KIB), message('small')].map((each) =>
+      watch(harness.log.append(each, 'async', undefined)),
+    );
     await turns(2);
     gates.held[0]?.fail(full);
     await turns(1);
@@ -217,7 +239,7 @@ describe('a write that fails for want of room', () => {
     expect(namesOf(await recordsOn(platform, MIB))).toEqual(['first', 'before', 'rolled']);
   });
 
-  it('below what appendSync has promised ends the log', async () => {
+  it('is undone above what appendSync has promised, and never below', async () => {
     const { gates, harness } = await prepared();
     gates.hold((call) => call.op === 'write');
     const large = watch(harness.log.append(message('large', 900 * KIB), 'async', undefined));
@@ -226,7 +248,6 @@ describe('a write that fails for want of room', () => {
     gates.open();
     await turns();
     expect(large.error).toBeUndefined();
-    // A later failure above the promise is undone,
     gates.fail((call) => (isWrite(call) ? full : undefined));
     await expect(harness.log.append(message('refused'), 'async', undefined)).rejects.toMatchObject({ code: 'DISK_FULL' });
     expect(() => harness.log.appendSync(message('refused'))).toThrow(expect.objectContaining({ code: 'DISK_FULL' }));

@@ -5,7 +5,15 @@ import type { RecordFacts } from '../../src/format/record-facts.js';
 import { closeLog, type LogHarness, message, messages, openLog, preparedPlatform } from './log-harness.js';
 
 interface Fed {
-  readonly rows: { offset: number; recordBytes: number; queue: string; queueOffset: number; tagsCode: number; storedAt: number; keys: number[] }[];
+  readonly rows: {
+    offset: number;
+    recordBytes: number;
+    queue: string;
+    queueOffset: number;
+    tagsCode: number;
+    storedAt: number;
+    keys: number[];
+  }[];
   readonly count: number;
   readonly batches: number;
 }
@@ -41,15 +49,27 @@ describe('feed', () => {
     const appended: Fed['rows'] = [];
     for (let i = 0; i < 40; i += 1) {
       const { log } = harness;
-      await log.append({ topic: 'T', queueId: i % 3, body: `m${i}`, tag: 'tag', keys: i % 2 === 0 ? ['k1', `k${i}`] : [] }, 'async', undefined);
+      await log.append(
+        { topic: 'T', queueId: i % 3, body: `m${i}`, tag: 'tag', keys: i % 2 === 0 ? ['k1', `k${i}`] : [] },
+        'async',
+        undefined,
+      );
     }
     await harness.log.append({ topic: 'T', body: 'prepared', system: { sysFlag: 4 } }, 'async', undefined);
     harness.handed.forEach((row) => appended.push({ ...row, offset: row.physicalOffset } as never));
     const { rows, count } = await fed(harness, 0, harness.log.written);
     expect(count).toBe(41);
-    expect(rows.map((row) => [row.offset, row.recordBytes, row.queueOffset])).toEqual(harness.handed.map((row) => [row.physicalOffset, row.recordBytes, row.queueOffset]));
+    expect(rows.map((row) => [row.offset, row.recordBytes, row.queueOffset])).toEqual(
+      harness.handed.map((row) => [row.physicalOffset, row.recordBytes, row.queueOffset]),
+    );
     expect(rows.at(-1)?.queue).toBe('none');
-    expect(rows[4]).toMatchObject({ queue: 'T/1', queueOffset: 1, tagsCode: 114_586, storedAt: harness.log.lastStoredAt, keys: [expect.any(Number), expect.any(Number)] });
+    expect(rows[4]).toMatchObject({
+      queue: 'T/1',
+      queueOffset: 1,
+      tagsCode: 114_586,
+      storedAt: harness.log.lastStoredAt,
+      keys: [expect.any(Number), expect.any(Number)],
+    });
     expect(rows[5]?.keys).toEqual([]);
     await closeLog(harness);
   });
@@ -59,7 +79,13 @@ describe('feed', () => {
     const receipts = await Promise.all(messages(9000).map((each) => harness.log.append(each, 'async', undefined)));
     const [from, to] = [receipts[100]?.physicalOffset ?? 0, receipts[8900]?.physicalOffset ?? 0];
     const { rows, count, batches } = await fed(harness, from, to);
-    expect([count, rows.length, rows[0]?.offset, rows.at(-1)?.offset, batches]).toEqual([8800, 8800, from, receipts[8899]?.physicalOffset, 3]);
+    expect([count, rows.length, rows[0]?.offset, rows.at(-1)?.offset, batches]).toEqual([
+      8800,
+      8800,
+      from,
+      receipts[8899]?.physicalOffset,
+      3,
+    ]);
     await closeLog(harness);
   });
 

@@ -1,9 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/base/errors.js';
 import { type Gates, gatesOver } from './gates.js';
-import { closeLog, codeOf, KIB, type LogHarness, message, messages, MIB, namesOf, openLog, preparedPlatform, recordsOn, segmentPath, systemError, turns, watch } from './log-harness.js';
+import {
+  closeLog,
+  codeOf,
+  KIB,
+  type LogHarness,
+  message,
+  messages,
+  MIB,
+  namesOf,
+  openLog,
+  preparedPlatform,
+  recordsOn,
+  segmentPath,
+  systemError,
+  turns,
+  watch,
+} from './log-harness.js';
 
-async function prepared(options: Parameters<typeof openLog>[1] = {}): Promise<{ gates: Gates; harness: LogHarness; platform: Awaited<ReturnType<typeof preparedPlatform>> }> {
+async function prepared(
+  options: Parameters<typeof openLog>[1] = {},
+): Promise<{ gates: Gates; harness: LogHarness; platform: Awaited<ReturnType<typeof preparedPlatform>> }> {
   const platform = await preparedPlatform();
   const gates = gatesOver(platform);
   const harness = await openLog(gates, options);
@@ -61,7 +79,10 @@ describe('a failure of the log that is final', () => {
     gates.hold((call) => call.op === 'write' || call.op === 'sync');
     const written = watch(harness.log.append(message('written'), 'sync', undefined));
     await turns(2);
-    const pending = [watch(harness.log.append(message('pending', 700 * KIB), 'async', undefined)), watch(harness.log.append(message('waits', 700 * KIB), 'sync', undefined))];
+    const pending = [
+      watch(harness.log.append(message('pending', 700 * KIB), 'async', undefined)),
+      watch(harness.log.append(message('waits', 700 * KIB), 'sync', undefined)),
+    ];
     await turns(2);
     gates.held.find((call) => call.op === 'sync')?.fail(systemError('EIO'));
     await turns(2);

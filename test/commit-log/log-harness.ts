@@ -1,12 +1,13 @@
 import { QueueRegistry } from '../../src/base/queue-registry.js';
 import type { StoreError } from '../../src/base/errors.js';
-import { CommitLog, type CommitLogOptions, type FlushInfo } from '../../src/commit-log/commit-log.js';
+import { CommitLog } from '../../src/commit-log/commit-log.js';
+import type { CommitLogOptions, FlushInfo } from '../../src/commit-log/commit-log-options.js';
 import { LogScanner } from '../../src/commit-log/log-scanner.js';
 import { LogSegments } from '../../src/commit-log/log-segments.js';
 import type { NewMessage } from '../../src/format/message.js';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
 import type { RecordFacts } from '../../src/format/record-facts.js';
-import { RecordView } from '../../src/format/record-view.js';
+import type { RecordView } from '../../src/format/record-view.js';
 import { parseSegmentName, segmentName } from '../../src/format/segment-name.js';
 import type { Platform } from '../../src/platform/platform.js';
 import { OpenFiles } from '../../src/segment/open-files.js';
@@ -19,7 +20,10 @@ export const KIB = 1024;
 export const MIB: number = 1024 * KIB;
 
 /** A disk on which the directories are durable, as opening a store makes them; its time stands still. */
-export async function preparedPlatform(seed: number = 1, capacityBytes?: number): Promise<MemoryPlatform & { advance(ms: number): Promise<void> }> {
+export async function preparedPlatform(
+  seed: number = 1,
+  capacityBytes?: number,
+): Promise<MemoryPlatform & { advance(ms: number): Promise<void> }> {
   const clock = manualClock();
   const platform = memoryPlatform({ seed, clock, capacityBytes });
   await platform.fs.makeDirectory(logDirectory);
@@ -50,7 +54,8 @@ export interface LogHarness {
   refusal: StoreError | undefined;
 }
 
-export interface HarnessOptions extends Partial<Pick<CommitLogOptions, 'flush' | 'flushIntervalMs' | 'pendingBytesMax' | 'unflushedBytesMax' | 'lastStoredAt'>> {
+export interface HarnessOptions
+  extends Partial<Pick<CommitLogOptions, 'flush' | 'flushIntervalMs' | 'pendingBytesMax' | 'unflushedBytesMax' | 'lastStoredAt'>> {
   readonly segmentBytes?: number;
   readonly systemMessages?: boolean;
   readonly onRolled?: (harness: LogHarness) => void;
@@ -64,14 +69,18 @@ export async function openLog(platform: Platform, options: HarnessOptions = {}):
   const segments = new LogSegments({ fs: platform.fs, files, directory: logDirectory, makingDirectory, segmentBytes });
   segments.setBases(basesIn(platform, logDirectory));
   const registry = new QueueRegistry();
-  const { end } = await new LogScanner(segments).scan(
-    { from: segments.minOffset, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: () => true },
-    (view) => {
+  const { end } = await new LogScanner(segments)
+    .scan({ from: segments.minOffset, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: () => true }, (view) => {
       registry.next[registry.slotOf(view.topic, view.queueId)] = view.queueOffset + 1;
-    },
-  ).then((stopped) => ({ end: stopped.offset }));
+    })
+    .then((stopped) => ({ end: stopped.offset }));
   const storeHost = { address: '127.0.0.1', port: 10911 };
-  const encoder = new RecordEncoder({ storeHost, recordChecksum: true, messageBytesMax: 8 * MIB, systemMessages: options.systemMessages ?? false });
+  const encoder = new RecordEncoder({
+    storeHost,
+    recordChecksum: true,
+    messageBytesMax: 8 * MIB,
+    systemMessages: options.systemMessages ?? false,
+  });
   const harness: { -readonly [Key in keyof LogHarness]: LogHarness[Key] } = {
     platform,
     segments,
@@ -84,7 +93,10 @@ export async function openLog(platform: Platform, options: HarnessOptions = {}):
     refusal: undefined,
     log: undefined as unknown as CommitLog,
   };
-  const collect = { name: 'collected', accept: (facts: RecordFacts, from: number, to: number) => pushRows(harness.handed, facts, from, to) };
+  const collect = {
+    name: 'collected',
+    accept: (facts: RecordFacts, from: number, to: number) => pushRows(harness.handed, facts, from, to),
+  };
   harness.log = new CommitLog({
     segments,
     encoder,

@@ -12,7 +12,12 @@ import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js'
 import { gatesOver } from './gates.js';
 import { KIB, MIB, systemError } from './log-harness.js';
 
-const encoder = new RecordEncoder({ storeHost: { address: '127.0.0.1', port: 1 }, recordChecksum: true, messageBytesMax: 8 * MIB, systemMessages: false });
+const encoder = new RecordEncoder({
+  storeHost: { address: '127.0.0.1', port: 1 },
+  recordChecksum: true,
+  messageBytesMax: 8 * MIB,
+  systemMessages: false,
+});
 const emptyBytes = encoder.stage({ topic: 'T', body: '' }, 0, false);
 
 /** A record of `bytes` bytes in all, as it stands at `offset`. */
@@ -33,7 +38,13 @@ function segmentOf(base: number, segmentBytes: number, sizes: readonly number[],
 }
 
 function segmentsOf(platform: Platform, segmentBytes: number, contents: ReadonlyMap<number, Buffer>): LogSegments {
-  const segments = new LogSegments({ fs: platform.fs, files: new OpenFiles(platform.fs, 8), directory: '/log', makingDirectory: '/tmp', segmentBytes });
+  const segments = new LogSegments({
+    fs: platform.fs,
+    files: new OpenFiles(platform.fs, 8),
+    directory: '/log',
+    makingDirectory: '/tmp',
+    segmentBytes,
+  });
   for (const [base, bytes] of contents) {
     const file = platform.fs.open(`/log/${segmentName(base)}`, 'create');
     file.writeSync([bytes], 0);
@@ -98,7 +109,10 @@ describe('LogScanner', () => {
 
   it('ends behind the record at which its visitor says so', async () => {
     const segments = segmentsOf(await disk(), 4096, new Map([[0, segmentOf(0, 4096, [200, 300, 400], true)]]));
-    const ended = await new LogScanner(segments).scan({ from: 0, limit: 4096, verify: true, isOurs: () => true }, (_, offset) => offset < 200);
+    const ended = await new LogScanner(segments).scan(
+      { from: 0, limit: 4096, verify: true, isOurs: () => true },
+      (_, offset) => offset < 200,
+    );
     expect(ended).toMatchObject({ offset: 500, reason: 'stopped', count: 2 });
   });
 
@@ -195,14 +209,18 @@ describe('LogScanner', () => {
 
   it('neither throws nor runs for ever nor leaves the log, whatever bytes there are', async () => {
     const segmentBytes = 4096;
-    const changes = fc.array(fc.tuple(fc.nat(segmentBytes - 1), fc.oneof(fc.nat(255), fc.constantFrom(0, 0x7f, 0x80, 0xff))), { maxLength: 12 });
-    const noise = fc.uint8Array({ minLength: 0, maxLength: segmentBytes });
-    const heads = fc.tuple(fc.integer(), fc.constantFrom(0xdaa320a7 | 0, 0xdaa320ab | 0, 0xcbd43194 | 0), noise).map(([size, magic, rest]) => {
-      const head = Buffer.alloc(8);
-      head.writeInt32BE(size, 0);
-      head.writeInt32BE(magic, 4);
-      return Buffer.concat([head, rest]).subarray(0, segmentBytes);
+    const changes = fc.array(fc.tuple(fc.nat(segmentBytes - 1), fc.oneof(fc.nat(255), fc.constantFrom(0, 0x7f, 0x80, 0xff))), {
+      maxLength: 12,
     });
+    const noise = fc.uint8Array({ minLength: 0, maxLength: segmentBytes });
+    const heads = fc
+      .tuple(fc.integer(), fc.constantFrom(0xdaa320a7 | 0, 0xdaa320ab | 0, 0xcbd43194 | 0), noise)
+      .map(([size, magic, rest]) => {
+        const head = Buffer.alloc(8);
+        head.writeInt32BE(size, 0);
+        head.writeInt32BE(magic, 4);
+        return Buffer.concat([head, rest]).subarray(0, segmentBytes);
+      });
     await fc.assert(
       fc.asyncProperty(changes, fc.option(fc.oneof(noise, heads)), fc.boolean(), async (changed, replaced, verify) => {
         const first = segmentOf(0, segmentBytes, [200, 300, 1000, 150], true);

@@ -3,7 +3,17 @@ import { LogSegments } from '../../src/commit-log/log-segments.js';
 import type { Segment } from '../../src/segment/segment.js';
 import { OpenFiles } from '../../src/segment/open-files.js';
 import { type Gates, gatesOver } from './gates.js';
-import { bytesOf, logDirectory, makingDirectory, makingPath, preparedPlatform, segmentPath, systemError, turns, watch } from './log-harness.js';
+import {
+  bytesOf,
+  logDirectory,
+  makingDirectory,
+  makingPath,
+  preparedPlatform,
+  segmentPath,
+  systemError,
+  turns,
+  watch,
+} from './log-harness.js';
 
 const segmentBytes = 4096;
 
@@ -37,7 +47,11 @@ describe('LogSegments', () => {
     gates.calls.length = 0;
     await segments.link(segment);
     expect(segment.linked).toBe(true);
-    expect(gates.calls.map((call) => `${call.op} ${call.path}`)).toEqual([`sync ${makingPath(0)}`, `rename ${makingPath(0)}`, `syncDirectory ${logDirectory}`]);
+    expect(gates.calls.map((call) => `${call.op} ${call.path}`)).toEqual([
+      `sync ${makingPath(0)}`,
+      `rename ${makingPath(0)}`,
+      `syncDirectory ${logDirectory}`,
+    ]);
     expect(gates.fs.list(logDirectory)).toEqual(['00000000000000000000']);
     expect(gates.fs.list(makingDirectory)).toEqual([]);
   });
@@ -150,7 +164,10 @@ describe('LogSegments', () => {
     segments.create(2 * segmentBytes);
     gates.calls.length = 0;
     await segments.discardFrom(segmentBytes);
-    expect(gates.calls.filter((call) => call.op === 'remove').map((call) => call.path)).toEqual([makingPath(2 * segmentBytes), makingPath(segmentBytes)]);
+    expect(gates.calls.filter((call) => call.op === 'remove').map((call) => call.path)).toEqual([
+      makingPath(2 * segmentBytes),
+      makingPath(segmentBytes),
+    ]);
     expect([segments.bases, segments.activeAt(segmentBytes)]).toEqual([[0], undefined]);
     await expect(segments.discardFrom(0)).rejects.toThrow('broken invariant');
   });

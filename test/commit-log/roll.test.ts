@@ -2,7 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { blankBytes, magicBlank } from '../../src/format/record-layout.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { gatesOver } from './gates.js';
-import { bytesOf, closeLog, codeOf, logDirectory, makingDirectory, message, messages, namesOf, openLog, preparedPlatform, recordsOn, root, segmentPath, systemError, turns, watch } from './log-harness.js';
+import {
+  bytesOf,
+  closeLog,
+  codeOf,
+  logDirectory,
+  makingDirectory,
+  message,
+  messages,
+  namesOf,
+  openLog,
+  preparedPlatform,
+  recordsOn,
+  root,
+  segmentPath,
+  systemError,
+  turns,
+  watch,
+} from './log-harness.js';
 
 const segmentBytes = 4096;
 
@@ -42,7 +59,11 @@ describe('going over to the next segment', () => {
     const harness = await openLog(await preparedPlatform(), { segmentBytes });
     await harness.log.append(message('m'), 'async', undefined);
     const refused = harness.log.append(message('m', 5000), 'async', undefined);
-    await expect(refused).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE', limit: segmentBytes - blankBytes, actual: expect.any(Number) });
+    await expect(refused).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+      limit: segmentBytes - blankBytes,
+      actual: expect.any(Number),
+    });
     expect(harness.segments.bases).toEqual([0]);
     await closeLog(harness);
   });
@@ -147,7 +168,11 @@ describe('going over to the next segment', () => {
     await Promise.all(inner);
     await closeLog(harness);
     expect(harness.rolled).toEqual(harness.segments.bases);
-    expect(namesOf(await recordsOn(platform, segmentBytes)).filter((name) => name.startsWith('inner'))).toEqual(['inner0', 'inner1', 'inner2']);
+    expect(namesOf(await recordsOn(platform, segmentBytes)).filter((name) => name.startsWith('inner'))).toEqual([
+      'inner0',
+      'inner1',
+      'inner2',
+    ]);
   });
 
   it('leaves nothing in the making when it is closed', async () => {
@@ -193,7 +218,9 @@ describe('a next segment that cannot be made', () => {
     await harness.log.append(message('a', 3000), 'sync', undefined);
     await harness.segments.close();
     gates.fail((call) => (call.op === 'open' ? systemError('ENOSPC') : undefined));
-    const calls = [message('fits'), message('too large', 3000), message('would fit')].map((each) => watch(harness.log.append(each, 'async', undefined)));
+    const calls = [message('fits'), message('too large', 3000), message('would fit')].map((each) =>
+      watch(harness.log.append(each, 'async', undefined)),
+    );
     expect(() => harness.log.appendSync(message('would fit'))).toThrow(expect.objectContaining({ code: 'DISK_FULL' }));
     expect(() => harness.log.encodeNow(message('would fit'))).toThrow(expect.objectContaining({ code: 'DISK_FULL' }));
     await turns();

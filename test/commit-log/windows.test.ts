@@ -2,7 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/base/errors.js';
 import type { Receipt } from '../../src/format/receipt.js';
 import { gatesOver } from './gates.js';
-import { closeLog, codeOf, KIB, message, messages, MIB, namesOf, openLog, preparedPlatform, recordsOn, turns, watch } from './log-harness.js';
+import {
+  closeLog,
+  codeOf,
+  KIB,
+  message,
+  messages,
+  MIB,
+  namesOf,
+  openLog,
+  preparedPlatform,
+  recordsOn,
+  turns,
+  watch,
+} from './log-harness.js';
 
 const isWrite = (call: { readonly op: string }): boolean => call.op === 'write';
 
@@ -115,8 +128,9 @@ describe('writing by windows', () => {
     const calls = [message('a'), message('huge', 3 * MIB), message('b')].map((each) => harness.log.append(each, 'async', undefined));
     const receipts = await Promise.all(calls);
     expect(gates.calls.filter(isWrite).map((call) => [call.at, call.bytes > 3 * MIB])).toContainEqual([receipts[1]?.physicalOffset, true]);
+    await harness.log.append(message('c', 2 * MIB), 'async', undefined);
     await closeLog(harness);
-    expect(namesOf(await recordsOn(gates))).toEqual(['a', 'huge', 'b']);
+    expect(namesOf(await recordsOn(gates))).toEqual(['a', 'huge', 'b', 'c']);
   });
 
   it('gives receipts to those who wait for the system and those who wait for the disk, each at its time', async () => {
@@ -202,7 +216,9 @@ describe('calls that wait for room', () => {
     const harness = await openLog(gates, options);
     gates.hold(isWrite);
     const body = Buffer.from('before');
-    const calls = [message('first', 500 * KIB), message('second', 500 * KIB), { topic: 'T', body }].map((each) => harness.log.append(each, 'async', undefined));
+    const calls = [message('first', 500 * KIB), message('second', 500 * KIB), { topic: 'T', body }].map((each) =>
+      harness.log.append(each, 'async', undefined),
+    );
     body.write('after!');
     gates.open();
     await Promise.all(calls);
@@ -216,7 +232,9 @@ describe('calls that wait for room', () => {
     gates.hold(isWrite);
     const calls = [message('a', 500 * KIB), message('b', 500 * KIB)].map((each) => watch(harness.log.append(each, 'async', undefined)));
     await expect(harness.log.append({ topic: '', body: '' }, 'async', undefined)).rejects.toMatchObject({ code: 'TOPIC_INVALID' });
-    await expect(harness.log.appendBatch([message('ok'), { topic: '', body: '' }], 'async', undefined)).rejects.toMatchObject({ code: 'TOPIC_INVALID' });
+    await expect(harness.log.appendBatch([message('ok'), { topic: '', body: '' }], 'async', undefined)).rejects.toMatchObject({
+      code: 'TOPIC_INVALID',
+    });
     gates.open();
     await turns(200);
     expect(calls.map((call) => call.value?.queueOffset)).toEqual([0, 1]);
@@ -276,7 +294,9 @@ describe('calls that wait for room', () => {
     gates.hold(isWrite);
     const overloaded: unknown[] = [];
     let taken = 0;
-    const calls = Array.from({ length: 65_537 }, (_, i) => harness.log.append(message(`m${i}`, i === 0 ? 2 * MIB : 10), 'async', undefined).then(() => (taken += 1)));
+    const calls = Array.from({ length: 65_537 }, (_, i) =>
+      harness.log.append(message(`m${i}`, i === 0 ? 2 * MIB : 10), 'async', undefined).then(() => (taken += 1)),
+    );
     await turns(2);
     await harness.log.append(message('one too many'), 'async', undefined).catch((error: unknown) => overloaded.push(codeOf(error)));
     expect(overloaded).toEqual(['OVERLOADED']);

@@ -6,7 +6,9 @@ import { bytesOf, KIB, preparedPlatform } from './log-harness.js';
 
 const segmentBytes = 1024 * KIB;
 
-async function filled(count: number): Promise<{ gates: ReturnType<typeof gatesOver>; platform: Awaited<ReturnType<typeof preparedPlatform>>; segments: Segment[] }> {
+async function filled(
+  count: number,
+): Promise<{ gates: ReturnType<typeof gatesOver>; platform: Awaited<ReturnType<typeof preparedPlatform>>; segments: Segment[] }> {
   const platform = await preparedPlatform();
   const gates = gatesOver(platform);
   const segments: Segment[] = [];

@@ -10,7 +10,10 @@ const one = new Uint8Array([7]);
 let lines: string[] = [];
 let fail: (call: PlatformCall) => Error | undefined = () => undefined;
 
-function openFiles(countMax: number, names: readonly string[] = ['a', 'b', 'c', 'd']): { files: OpenFiles; fs: ReturnType<typeof memoryPlatform>['fs'] } {
+function openFiles(
+  countMax: number,
+  names: readonly string[] = ['a', 'b', 'c', 'd'],
+): { files: OpenFiles; fs: ReturnType<typeof memoryPlatform>['fs'] } {
   const base = memoryPlatform();
   // What the files of an earlier test still do is told to that test.
   const mine: string[] = [];
@@ -20,7 +23,10 @@ function openFiles(countMax: number, names: readonly string[] = ['a', 'b', 'c', 
     file.writeSync([one], 0);
     void file.close();
   }
-  const { fs } = traceCalls(withFaults(base, (call) => fail(call)), (line) => mine.push(line));
+  const { fs } = traceCalls(
+    withFaults(base, (call) => fail(call)),
+    (line) => mine.push(line),
+  );
   return { files: new OpenFiles(fs, countMax), fs };
 }
 

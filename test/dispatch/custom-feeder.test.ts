@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { CustomFeeder, type MessageTarget } from '../../src/dispatch/custom-feeder.js';
+import type { Message } from '../../src/format/message.js';
+import { type Gates, gatesOver } from '../commit-log/gates.js';
+import { closeLog, type LogHarness, message, messages, openLog, preparedPlatform, turns, watch } from '../commit-log/log-harness.js';
+
+interface Setup {
+  readonly gates: Gates;
+  readonly harness: LogHarness;
+  readonly seen: string[];
+  readonly synced: number[];
+  readonly broken: string[];
+  make(target?: Partial<MessageTarget>): CustomFeeder;
+}
+
+async function setUp(options: Parameters<typeof openLog>[1] = {}): Promise<Setup> {
+  const gates = gatesOver(await preparedPlatform());
+  let feeder: CustomFeeder | undefined;
+  const harness = await openLog(gates, { segmentBytes: 4096, systemMessages: true, ...options, onVisible: () => feeder?.wake() });
+  const setup: Setup = {
+    gates,
+    harness,
+    seen: [],
+    synced: [],
+    broken: [],
+    make: (target = {}) => {
+      feeder = new CustomFeeder(
+        {
+          name: 'custom',
+          from: () => undefined,
+          dispatch: (each: Message) => setup.seen.push(each.body.toString().replace(/\.+$/, '')),
+          sync: async (end: number) => {
+            setup.synced.push(end);
+          },
+          ...target,
+        },
+        harness.segments,
+        () => harness.log.visible,
+        () => harness.log.flushed,
+        (name, error) => setup.broken.push(`${name}: ${String(error)}`),
+      );
+      return feeder;
+    },
+  };
+  return setup;
+}
+
+const names = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `m${from + i}`);
+
+describe('CustomFeeder', () => {
+  it('hands over every message in log order, once, over all segments', async () => {
+    const { harness, seen, make } = await setUp();
+    make();
+    for (const each of messages(100, 100)) await harness.log.append(each, 'async', undefined);
+    await turns();
+    expect(seen).toEqual(names(100));
+    await closeLog(harness);
+  });
+
+  it('begins where its target says, at the beginning of the log where it does not, and never beyond what is visible', async () => {
+    const { harness, seen, make } = await setUp();
+    const receipts = await Promise.all(messages(60, 100).map((each) => harness.log.append(each, 'async', undefined)));
+    make({ from: () => receipts[40]?.physicalOffset }).wake();
+    await turns();
+    expect(seen).toEqual(names(20, 40));
+    seen.length = 0;
+    make({ from: () => 10 ** 9 }).wake();
+    await harness.log.append(message('new'), 'async', undefined);
+    await turns();
+    expect(seen).toEqual(['new']);
+    await closeLog(harness);
+  });
+
+  it('shows nothing that readers do not see yet, and says what is durable', async () => {
+    const { gates, harness, make } = await setUp({ flush: 'sync' });
+    const durable: boolean[] = [];
+    make({ dispatch: (each) => void durable.push(each.durable) });
+    await harness.log.append(message('first'), 'sync', undefined);
+    await turns();
+    gates.hold((call) => call.op === 'sync');
+    const call = watch(harness.log.append(message('m'), 'sync', undefined));
+    await turns();
+    expect(durable).toEqual([true]);
+    gates.open();
+    await turns();
+    expect([call.settled, durable]).toEqual([true, [true, true]]);
+    await closeLog(harness);
+  });
+
+  it('leaves out what is no message of a queue', async () => {
+    const { harness, seen, make } = await setUp();
+    make();
+    await harness.log.append(message('a'), 'async', undefined);
+    await harness.log.append({ topic: 'T', body: 'prepared', system: { sysFlag: 4 } }, 'async', undefined);
+    await harness.log.append(message('b'), 'async', undefined);
+    await turns();
+    expect(seen).toEqual(['a', 'b']);
+    await closeLog(harness);
+  });
+
+  it('syncs its target when it has had everything', async () => {
+    const { harness, seen, synced, make } = await setUp();
+    const counts: number[] = [];
+    const feeder = make({
+      sync: async (end) => {
+        counts.push(seen.length);
+        synced.push(end);
+      },
+    });
+    await Promise.all(messages(50, 100).map((each) => harness.log.append(each, 'async', undefined)));
+    const end = harness.log.visible;
+    await feeder.sync(end);
+    await feeder.sync(end);
+    expect([counts, synced]).toEqual([
+      [50, 50],
+      [end, end],
+    ]);
+    await closeLog(harness);
+  });
+
+  it('ends with what its target throws, which is told once, and nobody else notices', async () => {
+    const { harness, broken, synced, make } = await setUp();
+    let calls = 0;
+    const feeder = make({
+      dispatch: () => {
+        calls += 1;
+        if (calls === 3) throw new Error('third');
+      },
+    });
+    for (const each of messages(20)) await harness.log.append(each, 'async', undefined);
+    await turns();
+    feeder.wake();
+    await feeder.sync(harness.log.visible);
+    await turns();
+    expect([calls, broken, synced]).toEqual([3, ['custom: Error: third'], []]);
+    await closeLog(harness);
+  });
+
+  it('ends with a sync that its target fails, also in the middle of feeding', async () => {
+    const { harness, broken, make } = await setUp();
+    const receipts = await Promise.all(messages(300, 100).map((each) => harness.log.append(each, 'async', undefined)));
+    let calls = 0;
+    const feeder = make({
+      from: () => receipts[10]?.physicalOffset,
+      dispatch: () => {
+        calls += 1;
+        if (calls === 50) throw new Error('too late');
+      },
+      sync: () => Promise.reject(new Error('unsynced')),
+    });
+    const synced = feeder.sync(receipts[5]?.physicalOffset ?? 0);
+    await synced;
+    await turns();
+    await feeder.sync(harness.log.visible);
+    expect([broken, calls < 50]).toEqual([['custom: Error: unsynced'], true]);
+    await closeLog(harness);
+  });
+
+  it('goes on behind damage with the next segment', async () => {
+    const { harness, seen, make } = await setUp();
+    const receipts = await Promise.all(messages(60, 100).map((each) => harness.log.append(each, 'async', undefined)));
+    await harness.log.flush();
+    const damaged = receipts.find((receipt) => receipt.physicalOffset > 4096 + 500);
+    const file = harness.platform.fs.open(harness.segments.pathOf(4096), 'read-write');
+    file.writeSync([Buffer.alloc(8, 0xff)], (damaged?.physicalOffset ?? 0) - 4096);
+    await file.close();
+    make().wake();
+    await turns(100);
+    expect(seen).toEqual(
+      names(60).filter(
+        (_, i) => (receipts[i]?.physicalOffset ?? 0) < (damaged?.physicalOffset ?? 0) || (receipts[i]?.physicalOffset ?? 0) >= 8192,
+      ),
+    );
+    await closeLog(harness);
+  });
+
+  it('takes a failing disk for the end of its feeding as well', async () => {
+    const { gates, harness, broken, make } = await setUp();
+    await harness.log.append(message('m'), 'async', undefined);
+    gates.fail((call) => (call.op === 'read' ? new Error('EIO') : undefined));
+    make().wake();
+    await turns();
+    expect(broken).toEqual(['custom: Error: EIO']);
+    gates.fail(() => undefined);
+    await closeLog(harness);
+  });
+});

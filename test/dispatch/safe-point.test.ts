@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest';
+import { type Deferred, deferred } from '../../src/base/deferred.js';
+import type { DerivedState } from '../../src/dispatch/derived-state.js';
+import { SafePoint } from '../../src/dispatch/safe-point.js';
+import { MIB, turns, watch } from '../commit-log/log-harness.js';
+
+interface Setup {
+  readonly calls: string[];
+  readonly states: DerivedState[];
+  readonly safePoint: SafePoint;
+  dispatched: number;
+  flushed: number;
+  /** Calls whose name begins so fail. */
+  failing: string | undefined;
+  /** Held calls, by name. */
+  readonly held: Map<string, Deferred<void>>;
+  damaged: boolean;
+}
+
+function setUp(options: { index?: boolean; customs?: number } = {}): Setup {
+  const call = async (name: string): Promise<void> => {
+    setup.calls.push(name);
+    await setup.held.get(name)?.promise;
+    if (setup.failing !== undefined && name.startsWith(setup.failing)) throw new Error(`${name} failed`);
+  };
+  const setup: Setup = {
+    calls: [],
+    states: [],
+    held: new Map(),
+    dispatched: 1000,
+    flushed: 900,
+    failing: undefined,
+    damaged: false,
+    safePoint: new SafePoint(
+      {
+        log: {
+          get flushed() {
+            return setup.flushed;
+          },
+          assigned: 2000,
+          flush: async () => {
+            await call('log.flush');
+            setup.flushed = 1500;
+          },
+        },
+        dispatched: () => setup.dispatched,
+        queues: {
+          sync: () => call('queues.sync'),
+          snapshotBounds: () => {
+            setup.calls.push('queues.bounds');
+            return [{ slot: 0, min: 1, max: 2 }];
+          },
+          damagedSlots: new Set(),
+        },
+        index:
+          options.index === false
+            ? undefined
+            : {
+                sync: async (durableBefore) => {
+                  await call(`index.sync ${durableBefore}`);
+                  return setup.damaged ? undefined : [{ name: 'i', entryCount: 3, endPhysicalOffset: 4 }];
+                },
+              },
+        customs: Array.from({ length: options.customs ?? 1 }, (_, i) => ({ sync: (end: number) => call(`custom${i}.sync ${end}`) })),
+        mend: () => call('mend'),
+        write: async (state) => {
+          await call('write');
+          setup.states.push(state);
+        },
+      },
+      100,
+    ),
+  };
+  return setup;
+}
+
+describe('SafePoint', () => {
+  it('mends, then writes and syncs derived files, then the log, then the index, and the state last of all', async () => {
+    const setup = setUp({ customs: 2 });
+    await setup.safePoint.take(false);
+    expect(setup.calls).toEqual([
+      'mend',
+      'custom0.sync 1000',
+      'custom1.sync 1000',
+      'queues.sync',
+      'queues.bounds',
+      'log.flush',
+      'index.sync 1000',
+      'write',
+    ]);
+    expect(setup.states).toEqual([
+      {
+        safeOffset: 1000,
+        clean: false,
+        bounds: [{ slot: 0, min: 1, max: 2 }],
+        index: [{ name: 'i', entryCount: 3, endPhysicalOffset: 4 }],
+      },
+    ]);
+    expect(setup.safePoint.offset).toBe(1000);
+  });
+
+  it('vouches for no more than was dispatched when it began', async () => {
+    const setup = setUp();
+    const sync = deferred();
+    setup.held.set('queues.sync', sync);
+    const taken = setup.safePoint.take(true);
+    await turns(2);
+    setup.dispatched = 1200;
+    sync.resolve();
+    await taken;
+    expect(setup.states[0]).toMatchObject({ safeOffset: 1000, clean: true });
+  });
+
+  it('has the index write only entries of durable records', async () => {
+    const setup = setUp();
+    setup.dispatched = 5000;
+    await setup.safePoint.take(false);
+    expect(setup.calls).toContain('index.sync 1500');
+  });
+
+  it('does without an index, and says that there is none', async () => {
+    const setup = setUp({ index: false });
+    await setup.safePoint.take(false);
+    expect(setup.states[0]?.index).toBeUndefined();
+    expect(setup.calls.at(-1)).toBe('write');
+  });
+
+  for (const failing of ['mend', 'custom0', 'queues.sync', 'log.flush', 'index.sync', 'write']) {
+    it(`leaves the older one standing where ${failing} fails, and can be taken again`, async () => {
+      const setup = setUp();
+      setup.failing = failing;
+      await expect(setup.safePoint.take(false)).rejects.toThrow(failing);
+      expect([setup.states, setup.safePoint.offset]).toEqual([[], 100]);
+      setup.failing = undefined;
+      await setup.safePoint.take(false);
+      expect(setup.safePoint.offset).toBe(1000);
+    });
+  }
+
+  it('is not taken over an index that is damaged', async () => {
+    const setup = setUp();
+    setup.damaged = true;
+    await expect(setup.safePoint.take(false)).rejects.toThrow('damaged');
+    expect(setup.states).toEqual([]);
+  });
+
+  it('is taken one at a time, each covering what was dispatched when its turn came', async () => {
+    const setup = setUp();
+    const write = deferred();
+    setup.held.set('write', write);
+    const takes = [watch(setup.safePoint.take(false)), watch(setup.safePoint.take(false)), watch(setup.safePoint.take(true))];
+    const settled = watch(setup.safePoint.settled());
+    await turns(3);
+    expect([setup.calls.filter((name) => name === 'mend').length, settled.settled]).toEqual([1, false]);
+    setup.dispatched = 3000;
+    setup.held.clear();
+    write.resolve();
+    await turns(20);
+    expect(takes.map((take) => take.settled)).toEqual([true, true, true]);
+    expect(settled.settled).toBe(true);
+    expect(setup.states.map((state) => [state.safeOffset, state.clean])).toEqual([
+      [1000, false],
+      [3000, false],
+      [3000, true],
+    ]);
+    await setup.safePoint.settled();
+  });
+
+  it('goes on behind one that fails', async () => {
+    const setup = setUp();
+    const mend = deferred();
+    setup.held.set('mend', mend);
+    const first = watch(setup.safePoint.take(false));
+    const second = watch(setup.safePoint.take(false));
+    await turns(2);
+    setup.held.clear();
+    mend.reject(new Error('broken'));
+    await turns(20);
+    expect([String(first.error), second.error, setup.states.length]).toEqual(['Error: broken', undefined, 1]);
+  });
+
+  it('is taken in the background each time that 256 MiB have been dispatched, and after a failure when as much has been again', async () => {
+    const setup = setUp();
+    const taken = async (dispatched: number): Promise<number> => {
+      setup.dispatched = dispatched;
+      const before = setup.calls.filter((name) => name === 'mend').length;
+      setup.safePoint.maybe();
+      setup.safePoint.maybe();
+      await turns(10);
+      return setup.calls.filter((name) => name === 'mend').length - before;
+    };
+    expect(await taken(100 + 256 * MIB - 1)).toBe(0);
+    expect(await taken(100 + 256 * MIB)).toBe(1);
+    expect(setup.safePoint.offset).toBe(100 + 256 * MIB);
+    setup.failing = 'queues';
+    expect(await taken(100 + 512 * MIB)).toBe(1);
+    expect(setup.safePoint.offset).toBe(100 + 256 * MIB);
+    setup.failing = undefined;
+    expect(await taken(100 + 768 * MIB - 1)).toBe(0);
+    expect(await taken(100 + 768 * MIB)).toBe(1);
+    expect(setup.safePoint.offset).toBe(100 + 768 * MIB);
+  });
+});
