@@ -60,6 +60,9 @@ export class QueueFetcher {
   #bytes = 0;
   #fault: Fault | undefined;
   #isFull = false;
+  // Of the call under way:
+  #bytesMax = 0;
+  #isFirstWhole = false;
   // The span to be read next: [#spanStart, #spanEnd) of the log, for entries up to #spanEntryEnd.
   #spanStart = 0;
   #spanEnd = 0;
@@ -111,13 +114,15 @@ export class QueueFetcher {
     this.#bytes = 0;
     this.#fault = undefined;
     this.#isFull = false;
+    this.#bytesMax = bytesMax;
+    this.#isFirstWhole = whole;
     this.#readEntries(from, Math.min(to - from, this.#tags === undefined ? countMax : FETCH_ENTRIES, FETCH_ENTRIES));
     let i = 0;
     while (i < this.#entryCount && this.#messages.length < countMax) {
-      i = this.#planSpan(from, i, countMax, bytesMax, whole);
+      i = this.#planSpan(from, i, countMax);
       if (this.#spanEntryEnd === i) break;
       i = await this.#readSpan(from, i);
-      if (this.#fault !== undefined) break;
+      if (this.#fault !== undefined || this.#isFull) break;
     }
     return from + i;
   }
@@ -149,7 +154,7 @@ export class QueueFetcher {
    * Passes over entries that the filter leaves out, then plans a span for as many as lie near each other. Returns the first entry of
    * the span; if the span is empty, the first entry that could not be taken.
    */
-  #planSpan(from: number, start: number, countMax: number, bytesMax: number, whole: boolean): number {
+  #planSpan(from: number, start: number, countMax: number): number {
     const entries = this.#entries;
     const { segments } = this.#view;
     const countLeft = countMax - this.#messages.length;
@@ -175,8 +180,10 @@ export class QueueFetcher {
         continue;
       }
       const isFirst = count === 0 && this.#messages.length === 0;
-      if (bytes + recordBytes > bytesMax && !(isFirst && whole)) {
-        this.#isFull = true;
+      const isTooLarge = bytes + recordBytes > this.#bytesMax && !(isFirst && this.#isFirstWhole);
+      // Another tag may have the same hash: of a filter's candidates, the record itself says whether it counts.
+      if (isTooLarge && (count > 0 || this.#tags === undefined)) {
+        this.#isFull = count === 0;
         break;
       }
       if (count === 0) {
@@ -245,6 +252,11 @@ export class QueueFetcher {
       if (record.isTombstone) continue;
       const message = decodeMessage(record, buffer, record.physicalOffset + record.recordBytes <= flushed);
       if (tags !== undefined && !tags.passes(message.tag)) continue;
+      const isWhole = this.#isFirstWhole && this.#messages.length === 0;
+      if (this.#bytes + record.recordBytes > this.#bytesMax && !isWhole) {
+        this.#isFull = true;
+        return i;
+      }
       this.#messages.push(message);
       this.#bytes += record.recordBytes;
     }

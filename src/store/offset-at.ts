@@ -19,7 +19,7 @@ export async function offsetAt(view: ReadView, queue: QueueRef, time: EpochMs | 
 }
 
 /** A message that has gone while we looked for it. */
-class Expired extends Error {}
+export class Expired extends Error {}
 
 /** The same, of a queue that is known. Reads a few bytes of log2(messages) records. */
 export async function positionAtTime(view: ReadView, slot: number, time: EpochMs): Promise<number> {
@@ -42,8 +42,8 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
   }
 }
 
-/** Reads the fixed fields only: as many bytes as every record has. */
-async function storedAtOf(view: ReadView, slot: number, queueOffset: number): Promise<number> {
+/** Reads the fixed fields only: as many bytes as every record has. Throws `Expired`, or CORRUPT where the message is not there. */
+export async function storedAtOf(view: ReadView, slot: number, queueOffset: number): Promise<number> {
   const { segments } = view;
   if (queueOffset < view.queues.bounds(slot).min) throw new Expired();
   const offset = physicalOffsetAt(view, slot, queueOffset);

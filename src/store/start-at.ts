@@ -1,8 +1,11 @@
+import { StoreError, systemErrorCode } from '../base/errors.js';
+import { searchByTime } from '../consume-queue/search-by-time.js';
 import { RecordView } from '../format/record-view.js';
 import { outOfRange } from '../format/refusals.js';
+import { physicalOffsetAt, queueText } from './bounds.js';
 import { isRecordBoundary } from './log-places.js';
-import { withRecordAt } from './read-log.js';
-import { positionAtTime } from './offset-at.js';
+import { Expired, positionAtTime, storedAtOf } from './offset-at.js';
+import { damagedLog, turn, withRecordAt } from './read-log.js';
 import type { Start } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
@@ -14,6 +17,10 @@ export interface Beginning {
 }
 
 const noTime = Number.NEGATIVE_INFINITY;
+/** With more queues than that, reading through a segment is no slower than asking each of them. */
+const queuesAskedMax = 4096;
+const queuesAtOnce = 16;
+const queuesPerTurn = 64;
 
 /** `latest` is what it is at the moment of the call. An offset is taken as it is, within the bounds or not. */
 export async function queueBeginning(view: ReadView, slot: number, start: Start): Promise<Beginning> {
@@ -37,19 +44,82 @@ export async function logBeginning(view: ReadView, start: Start): Promise<Beginn
   return { position: offset, since: noTime };
 }
 
-/** The last segment whose first record was stored before `time`: what was stored at or after it begins in there, or behind. */
+/**
+ * In the last segment whose first record was stored before `time`: what was stored at or after it begins in there, or behind. How far in
+ * there, the queues tell; where they cannot be asked, the segment's beginning will do.
+ *
+ * In a segment that is not ours store times may go back, and a search by halves may then miss the first one: it is read as a whole.
+ */
 async function segmentAtTime(view: ReadView, time: number): Promise<number> {
   const bases = [...view.segments.bases];
+  const visible = view.visible();
   const record = new RecordView(view.segments.segmentBytes);
   let low = 0;
   let high = bases.length;
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
     const base = bases[middle] as number;
-    const isBefore =
-      base < view.visible() && (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time));
+    const isBefore = base < visible && (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time));
     if (isBefore) low = middle + 1;
     else high = middle;
   }
-  return Math.max(view.segments.minOffset, bases[low - 1] ?? 0);
+  const base = bases[low - 1] ?? 0;
+  const end = Math.min(bases[low] ?? visible, visible);
+  const isAsked = low > 0 && view.registry.count <= queuesAskedMax && view.isOurs(base) && view.isOurs(end - 1);
+  const place = isAsked ? await placeAtTime(view, base, end, time).catch((error: unknown) => baseUnlessBroken(view, base, error)) : base;
+  return Math.max(view.segments.minOffset, place);
+}
+
+function baseUnlessBroken(view: ReadView, base: number, error: unknown): number {
+  view.assertReadable();
+  if (error instanceof Expired || StoreError.is(error) || systemErrorCode(error) !== undefined) return base;
+  throw error;
+}
+
+/** The first record in [from, to) that was stored at or after `time` and that a queue leads to, or `to`. */
+async function placeAtTime(view: ReadView, from: number, to: number, time: number): Promise<number> {
+  let place = to;
+  const queueCount = view.registry.count;
+  for (let slot = 0; slot < queueCount; slot += queuesAtOnce) {
+    const slots = Array.from({ length: Math.min(queuesAtOnce, queueCount - slot) }, (_, i) => slot + i);
+    // What was found so far is the end for those that follow: of most of them one record is read.
+    const end = place;
+    place = Math.min(...(await Promise.all(slots.map((each) => placeInQueue(view, each, from, end, time)))));
+    if (slot % queuesPerTurn === 0) await turn(view);
+    view.assertReadable();
+  }
+  return place;
+}
+
+/** The same of one queue. */
+async function placeInQueue(view: ReadView, slot: number, from: number, to: number, time: number): Promise<number> {
+  const first = entryAtOrAbove(view, slot, from);
+  const end = entryAtOrAbove(view, slot, to);
+  if (first === end || (await storedAtOf(view, slot, end - 1)) < time) return to;
+  return placeOf(view, slot, await searchByTime(first, end - 1, time, (queueOffset) => storedAtOf(view, slot, queueOffset)));
+}
+
+/** CORRUPT where the entries around it do not ascend: one that is wrong would lead the search past others. */
+function entryAtOrAbove(view: ReadView, slot: number, offset: number): number {
+  const { min, max } = view.queues.bounds(slot);
+  let low = min;
+  let high = max;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (placeOf(view, slot, middle) < offset) low = middle + 1;
+    else high = middle;
+  }
+  let before = -1;
+  for (let queueOffset = Math.max(min, low - 2); queueOffset < Math.min(max, low + 2); queueOffset += 1) {
+    const place = placeOf(view, slot, queueOffset);
+    if (place <= before) throw damagedLog(view, view.segments.minOffset, `${queueText(view, slot)} does not ascend at ${queueOffset}`);
+    before = place;
+  }
+  return low;
+}
+
+function placeOf(view: ReadView, slot: number, queueOffset: number): number {
+  const place = physicalOffsetAt(view, slot, queueOffset);
+  if (place < 0) throw damagedLog(view, view.segments.minOffset, `${queueText(view, slot)} cannot be read at ${queueOffset}`);
+  return place;
 }

@@ -64,6 +64,7 @@ export class ReadFixture {
   /** Rows that readers are not told of yet. */
   readonly #held: RecordFacts = new RecordFacts(4096);
   isHolding = false;
+  hasTombstones = false;
 
   static async open(options: FixtureOptions = {}): Promise<ReadFixture> {
     const memory = memoryPlatform({ seed: options.seed, clock: options.clock });
@@ -156,6 +157,7 @@ export class ReadFixture {
     const options = { storeHost, recordChecksum: this.#recordChecksum };
     const recordBytes = kind === 'filler' ? 200 : tombstoneBytes(topic, options);
     const physicalOffset = this.#makeRoom(recordBytes);
+    this.hasTombstones ||= kind === 'tombstone';
     const slot = kind === 'filler' ? -1 : this.registry.slotOf(topic, queueId);
     const queueOffset = slot < 0 ? 0 : defined(this.registry.next[slot], 'next');
     const bytes = Buffer.alloc(recordBytes);

@@ -35,6 +35,14 @@ describe('what a read returns', () => {
     expect(result.messages).toHaveLength(2);
   });
 
+  it('what a filter leaves out takes no room, though its tag has the hash of one that passes', async () => {
+    const fixture = await filled(5);
+    const { recordBytes } = await fixtureFirst(fixture);
+    const result = await read(fixture.view, orders, { from: 0, bytesMax: 2 * recordBytes, tags: ['Aa'] });
+    expect(result.messages.map((message) => message.queueOffset)).toEqual([0, 2]);
+    expect(result.next).toBe(4);
+  });
+
   it('the body belongs to the caller: neither a later read nor the buffer pool changes it', async () => {
     const fixture = await filled(40);
     const first = await read(fixture.view, orders, { from: 0, countMax: 20 });
