@@ -50,7 +50,7 @@ export function encodeWatermark(watermark: Watermark, into: Buffer): void {
 }
 
 /** Undefined: the slot was never written, is torn, or is not ours. */
-export function decodeWatermark(slot: Buffer): Watermark | undefined {
+function decodeWatermark(slot: Buffer): Watermark | undefined {
   if (slot.length < USED_BYTES || slot.readUInt32BE(0) !== MAGIC || slot.readUInt32BE(4) !== VERSION) return undefined;
   if (slot.readUInt32BE(96) !== crc32(slot, 0, 96)) return undefined;
   const watermark: Watermark = {

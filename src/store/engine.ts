@@ -288,6 +288,6 @@ export class Engine {
   }
 }
 
-export function closedError(directory: string): StoreError {
+function closedError(directory: string): StoreError {
   return new StoreError('STORE_CLOSED', `the store in ${directory} is closed`);
 }
