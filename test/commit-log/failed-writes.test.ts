@@ -85,8 +85,10 @@ describe('a write that fails for want of room', () => {
     gates.fail((call) => (isWrite(call) ? full : undefined));
     const refused = await harness.log.append(message('refused'), 'sync', undefined).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'DISK_FULL', stored: 'no', retryable: true, cause: full });
+    expect(harness.log.diskFull).toBe(refused);
     gates.fail(() => undefined);
     const next = await harness.log.append(message('next'), 'sync', undefined);
+    expect(harness.log.diskFull).toBeUndefined();
     expect([next.physicalOffset, next.queueOffset, next.durable]).toEqual([assigned, 1, true]);
     expect(harness.handed.map((row) => row.queueOffset)).toEqual([0, 1]);
     expect(harness.failures).toEqual([]);

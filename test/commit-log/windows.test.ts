@@ -128,9 +128,10 @@ describe('writing by windows', () => {
     const calls = [message('a'), message('huge', 3 * MIB), message('b')].map((each) => harness.log.append(each, 'async', undefined));
     const receipts = await Promise.all(calls);
     expect(gates.calls.filter(isWrite).map((call) => [call.at, call.bytes > 3 * MIB])).toContainEqual([receipts[1]?.physicalOffset, true]);
-    await harness.log.append(message('c', 2 * MIB), 'async', undefined);
+    await harness.log.append(message('c', KIB), 'async', undefined);
+    await harness.log.append(message('d', 2 * MIB), 'async', undefined);
     await closeLog(harness);
-    expect(namesOf(await recordsOn(gates))).toEqual(['a', 'huge', 'b', 'c']);
+    expect(namesOf(await recordsOn(gates))).toEqual(['a', 'huge', 'b', 'c', 'd']);
   });
 
   it('gives receipts to those who wait for the system and those who wait for the disk, each at its time', async () => {

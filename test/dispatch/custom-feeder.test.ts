@@ -137,22 +137,21 @@ describe('CustomFeeder', () => {
   });
 
   it('ends with a sync that its target fails, also in the middle of feeding', async () => {
-    const { harness, broken, make } = await setUp();
-    const receipts = await Promise.all(messages(300, 100).map((each) => harness.log.append(each, 'async', undefined)));
-    let calls = 0;
-    const feeder = make({
-      from: () => receipts[10]?.physicalOffset,
-      dispatch: () => {
-        calls += 1;
-        if (calls === 50) throw new Error('too late');
-      },
-      sync: () => Promise.reject(new Error('unsynced')),
-    });
-    const synced = feeder.sync(receipts[5]?.physicalOffset ?? 0);
-    await synced;
+    const { gates, harness, broken, seen, make } = await setUp();
+    const receipts = await Promise.all(messages(60, 100).map((each) => harness.log.append(each, 'async', undefined)));
+    await harness.log.flush();
+    const feeder = make({ sync: () => Promise.reject(new Error('unsynced')) });
+    // The second segment is not read yet when the sync fails.
+    let reads = 0;
+    gates.hold((call) => call.op === 'read' && (reads += 1) === 2);
+    feeder.wake();
+    await turns();
+    const before = seen.length;
+    await feeder.sync(receipts[before - 1]?.physicalOffset ?? 0);
+    gates.open();
     await turns();
     await feeder.sync(harness.log.visible);
-    expect([broken, calls < 50]).toEqual([['custom: Error: unsynced'], true]);
+    expect([broken, before > 0, seen.length]).toEqual([['custom: Error: unsynced'], true, before]);
     await closeLog(harness);
   });
 
