@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { openStore, type Platform, type Store, type StoreReader } from '../../src/index.js';
+import { settableClock } from '../contract/harness.js';
+import { memoryPlatform } from '../../src/testing/memory-platform.js';
+import { traceCalls } from '../../src/testing/trace-calls.js';
+
+const directory = '/store';
+const segmentBytes = 2048;
+
+function open(platform: Platform): Promise<Store> {
+  return openStore(directory, { platform, segmentBytes, queueEntriesPerFile: 8, keyIndex: false, freeBytesMin: 0, flush: 'async', readOnly: false });
+}
+
+/** What a scan from the oldest message on finds: the first one stored at or after the time, and all behind it. */
+async function scanned(store: StoreReader, time: number): Promise<number[]> {
+  const all: { readonly place: number; readonly storedAt: number }[] = [];
+  for await (const message of store.tailAll({ from: 'earliest', until: 'end' })) all.push({ place: message.physicalOffset, storedAt: message.storedAt });
+  const first = all.findIndex(({ storedAt }) => storedAt >= time);
+  return first < 0 ? [] : all.slice(first).map(({ place }) => place);
+}
+
+async function found(store: StoreReader, time: number): Promise<number[]> {
+  const places: number[] = [];
+  for await (const message of store.tailAll({ from: { time }, until: 'end' })) places.push(message.physicalOffset);
+  return places;
+}
+
+/** Bytes that were read of the log, by the calls as `traceCalls` shows them. */
+function readsOfLog(lines: readonly string[]): number {
+  let bytes = 0;
+  for (const line of lines) bytes += Number(/read(?:Sync)? (?:commitlog|stratalog\/tmp)\/\d+ @\d+ \+(\d+) = /.exec(line)?.[1] ?? 0);
+  return bytes;
+}
+
+const message = fc.record({ queue: fc.nat(5), stepMs: fc.constantFrom(0, 0, 0, 1, 1, 5, 40, -30), bodyBytes: fc.constantFrom(0, 10, 200) });
+
+describe('a tail of the whole log from a time on', () => {
+  test('begins where a scan of the log finds the first message stored at or after it', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { maxLength: 80, size: 'max' }), fc.array(fc.nat(99), { maxLength: 2 }), fc.nat(9), async (messages, cleaned, later) => {
+        const clock = settableClock(1_000_000);
+        const platform = memoryPlatform({ clock });
+        const store = await open(platform);
+        const times = [0, 999_999];
+        const ends: number[] = [];
+        for (const { queue, stepMs, bodyBytes } of messages) {
+          clock.set(clock.nowMs() + stepMs);
+          // Queue 3 of A has messages at the beginning only: retention empties it.
+          const isOld = ends.length < 8;
+          const { physicalOffset, storedAt } = await store.append({ topic: queue < 3 ? 'A' : 'B', queueId: isOld ? 3 : queue, body: Buffer.alloc(bodyBytes) });
+          ends.push(physicalOffset);
+          times.push(storedAt - 1, storedAt, storedAt + 1);
+        }
+        for (const percent of cleaned) await store.clean({ before: ends[Math.floor((ends.length * percent) / 100)] ?? 0 });
+        const asked = [...new Set(times.filter((_, i) => i % 10 === later)), (times.at(-1) ?? 0) + 10];
+        const expected: number[][] = [];
+        for (const time of asked) {
+          expected.push(await scanned(store, time));
+          expect(await found(store, time)).toEqual(expected.at(-1));
+        }
+        await store.close();
+        const reader = await openStore(directory, { platform, readOnly: true });
+        for (const [i, time] of asked.entries()) expect(await found(reader, time)).toEqual(expected[i]);
+        await reader.close();
+      }),
+      { numRuns: 60 },
+    );
+  }, 120_000);
+
+  test('waits for a time to come, and for what is appended while it looks', async () => {
+    const clock = settableClock(1_000_000);
+    const store = await open(memoryPlatform({ clock }));
+    for (let i = 0; i < 20; i += 1) await store.append({ topic: 'T', queueId: i % 4, body: 'early' });
+    const heard: string[] = [];
+    const tail = store.tailAll({ from: { time: 1_000_500 } });
+    const listening = (async () => {
+      for await (const { body } of tail) heard.push(body.toString());
+    })();
+    await store.append({ topic: 'T', body: 'early' });
+    clock.set(1_000_500);
+    await store.append({ topic: 'T', body: 'late' });
+    await store.append({ topic: 'new', body: 'later' });
+    while (heard.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await tail.close();
+    await listening;
+    expect(heard).toEqual(['late', 'later']);
+    await store.close();
+  });
+
+  test('reads a few records, not the segment', async () => {
+    const clock = settableClock(1_000_000);
+    const lines: string[] = [];
+    const platform = traceCalls(memoryPlatform({ clock }), (line) => lines.push(line), directory);
+    const store = await openStore(directory, { platform, segmentBytes: 32 * 1024 * 1024, keyIndex: false, freeBytesMin: 0, flush: 'async', readOnly: false });
+    for (let i = 0; i < 400; i += 1) {
+      clock.set(1_000_000 + i);
+      await store.append({ topic: 'T', queueId: i % 20, body: Buffer.alloc(32 * 1024) });
+    }
+    lines.length = 0;
+    for await (const { storedAt } of store.tailAll({ from: { time: 1_000_395 }, until: 'end' })) expect(storedAt).toBeGreaterThanOrEqual(1_000_395);
+    const bytes = readsOfLog(lines);
+    expect(bytes).toBeGreaterThan(5 * 32 * 1024);
+    expect(bytes).toBeLessThan(400 * 32 * 1024 * 0.1);
+    await store.close();
+  });
+
+  test.each([
+    ['zeros', Buffer.alloc(20)],
+    ['an offset beyond the log', Buffer.from('00000000ffffffff000000700000000000000000', 'hex')],
+    ['an offset before its own', Buffer.from('0000000000000001000000700000000000000000', 'hex')],
+  ])('begins with the segment where a queue has a damaged entry: %s', async (_, bytes) => {
+    const clock = settableClock(1_000_000);
+    const platform = memoryPlatform({ clock });
+    const store = await open(platform);
+    for (let i = 0; i < 30; i += 1) {
+      clock.set(1_000_000 + i);
+      await store.append({ topic: 'T', queueId: i % 2, body: 'm' });
+    }
+    await store.close();
+    for (let entry = 0; entry < 15; entry += 1) {
+      const name = platform.fs.list(`${directory}/consumequeue/T/1`)[Math.floor(entry / 8)] ?? '';
+      const file = platform.fs.open(`${directory}/consumequeue/T/1/${name}`, 'read-write');
+      const before = Buffer.alloc(20);
+      file.readSync(before, (entry % 8) * 20);
+      const again = await open(platform);
+      file.writeSync([bytes], (entry % 8) * 20);
+      for (const time of [1_000_003, 1_000_020, 1_000_029]) {
+        const expected = await scanned(again, time);
+        expect(expected).toHaveLength(1_000_030 - time);
+        expect(await found(again, time)).toEqual(expected);
+      }
+      file.writeSync([before], (entry % 8) * 20);
+      await file.close();
+      await again.close();
+    }
+  });
+
+  test('finds the first one also where store times go back, in a segment that is not ours', async () => {
+    const clock = settableClock(1_000_000);
+    const platform = memoryPlatform({ clock });
+    const options = { platform, segmentBytes: 16_384, keyIndex: false, freeBytesMin: 0, recordChecksum: false, readOnly: false } as const;
+    const store = await openStore(directory, options);
+    const times = [100, 200, 300, 50, 60, 150, 250, 260];
+    const receipts = await store.appendBatch(times.map((_, i) => ({ topic: 'T', queueId: i % 2, body: 'm' })));
+    await store.close();
+    const file = platform.fs.open(`${directory}/commitlog/${'0'.repeat(20)}`, 'read-write');
+    for (const [i, { physicalOffset }] of receipts.entries()) {
+      const storedAt = Buffer.alloc(8);
+      storedAt.writeBigInt64BE(BigInt(times[i] ?? 0));
+      file.writeSync([storedAt], physicalOffset + 56);
+    }
+    await file.close();
+    const again = await openStore(directory, options);
+    const places = receipts.map(({ physicalOffset }) => physicalOffset);
+    expect(await scanned(again, 150)).toEqual(places.slice(1));
+    for (const time of [100, 101, 150, 240, 290, 301]) expect(await found(again, time)).toEqual(await scanned(again, time));
+    await again.close();
+  });
+});
