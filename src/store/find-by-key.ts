@@ -88,7 +88,9 @@ async function* search(view: ReadView, query: Query): AsyncGenerator<Message, vo
         count += 1;
         if (count >= query.countMax) return;
       }
-      return;
+      // A broken chain ends the walk: what it leads to may have been missed.
+      if (query.index.damage === undefined) return;
+      throw new IndexFault('', { cause: query.index.damage });
     } catch (error) {
       if (!(error instanceof IndexFault)) throw typedError('findByKey', error);
       // With what it says after mending, it is the log that is damaged.

@@ -18,6 +18,8 @@ export interface ReadableQueues {
 export interface ReadableIndex {
   /** Offsets of records that may have the key, newest first; the caller compares key, topic and time with the record. */
   find(topic: string, key: string, since: number, until: number, before: number): AsyncIterable<number>;
+  /** What has been found wrong with it; undefined: nothing. */
+  readonly damage?: unknown;
   /** For `verify`; where it is missing, the index is not held against the log. */
   checker?(report: IndexFaultSink): IndexCheck;
 }
