@@ -222,6 +222,45 @@ describe('a write that fails for want of room', () => {
     await closeLog(harness);
   });
 
+  it('is not undone before every write on its way has settled: one that lands later would stay', async () => {
+    const { gates, harness } = await prepared();
+    gates.hold((call) => call.op === 'write');
+    const calls = messages(4, 700 * KIB).map((each) => watch(harness.log.append(each, 'async', undefined)));
+    await turns(2);
+    const [lowest, ...others] = [...gates.held];
+    const issuedEnd = Math.max(...others.map((call) => call.at + call.bytes));
+    gates.hold(() => false);
+    lowest?.fail(full);
+    await turns(600);
+    expect(calls.map((call) => call.settled)).toEqual([false, false, false, false]);
+    for (const call of others) await call.release();
+    await turns(2500);
+    expect(calls.map((call) => codeOf(call.error))).toEqual(calls.map(() => 'DISK_FULL'));
+    expect(await allZeroFrom(gates, lowest?.at ?? 0, issuedEnd)).toBe(true);
+    await closeLog(harness);
+  });
+
+  it('is not undone while a sync is under way, and none begins until it is', async () => {
+    const { gates, harness } = await prepared();
+    gates.hold((call) => call.op === 'sync');
+    const before = watch(harness.log.append(message('before'), 'sync', undefined));
+    await turns(5);
+    gates.fail((call) => (isWrite(call) ? full : undefined));
+    const refused = watch(harness.log.append(message('refused'), 'sync', undefined));
+    await turns(5);
+    gates.fail(() => undefined);
+    await turns(20);
+    expect([before.settled, refused.settled, gates.held.length]).toEqual([false, false, 1]);
+    await gates.held[0]?.release();
+    await turns(20);
+    // Now what was to be written is cleared, and that is synced.
+    expect([before.value?.durable, refused.settled, gates.held.length]).toEqual([true, false, 1]);
+    gates.open();
+    await turns(20);
+    expect(codeOf(refused.error)).toBe('DISK_FULL');
+    await closeLog(harness);
+  });
+
   it('waits for the sync and the segment under way, and undoes neither', async () => {
     const { platform, gates, harness } = await prepared(1, { segmentBytes: MIB });
     gates.hold((call) => call.op === 'sync' || call.op === 'rename');
