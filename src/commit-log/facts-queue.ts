@@ -49,20 +49,19 @@ export class FactsQueue {
     }
   }
 
-  /** Takes back every row at or above `offset`, newest first. */
+  /** Takes back every row at or above `offset`, newest first; what has been handed over lies below it. */
   takeBack(offset: number, undo: (slot: number, queueOffset: number) => void): void {
     for (;;) {
       const batch = this.#batches.at(-1);
       if (batch === undefined) return;
-      const floor = this.#batches.length === 1 ? this.#head : 0;
       let count = batch.count;
-      while (count > floor && (batch.physicalOffset[count - 1] ?? 0) >= offset) {
+      while (count > 0 && (batch.physicalOffset[count - 1] ?? 0) >= offset) {
         count -= 1;
         const slot = batch.slot[count] ?? -1;
         if (slot >= 0) undo(slot, batch.queueOffset[count] ?? 0);
       }
       batch.truncate(count);
-      if (count > floor || this.#batches.length === 1) return;
+      if (count > 0 || this.#batches.length === 1) return;
       this.#batches.pop();
     }
   }

@@ -158,6 +158,24 @@ describe('IndexFeeder', () => {
     await closeLog(harness);
   });
 
+  it('loses no row that comes in just when it has caught up', async () => {
+    const { harness, index, append, offsets } = await setUp();
+    await append(5);
+    const after = harness.log.written;
+    let looks = 0;
+    const dispatched = (): number => {
+      looks += 1;
+      // The next thing that happens after the look at which nothing is left to read.
+      if (looks === 2) queueMicrotask(() => feeder.accept({ physicalOffset: [after] } as never, 0, 1));
+      return after;
+    };
+    const feeder = new IndexFeeder(index, harness.segments, harness.registry, dispatched, () => 0);
+    await feeder.rebuild();
+    await turns(2);
+    expect([looks, index.offsets]).toEqual([2, [...offsets, after]]);
+    await closeLog(harness);
+  });
+
   it('has nothing to read in an empty log', async () => {
     const { harness, index, feeder, append, offsets } = await setUp();
     await feeder.rebuild();
