@@ -1,11 +1,4 @@
-import {
-  indexEntryBytes,
-  indexHeaderBytes,
-  indexSeconds,
-  indexSlotAt,
-  readIndexHeader,
-  type IndexHeader,
-} from '../format/index-layout.js';
+import { indexEntryBytes, indexHeaderBytes, indexSeconds, indexSlotAt, readIndexHeader, type IndexHeader } from '../format/index-layout.js';
 import type { IndexFile } from './index-file.js';
 import type { IndexStorage } from './index-storage.js';
 
@@ -111,7 +104,9 @@ export class FileCheck {
     // Once a file: where its begin time is wrong, every entry's is.
     if (seconds !== indexSeconds(storedAt, this.#beginTime) && !this.#hasTimeFault) {
       this.#hasTimeFault = true;
-      this.fault(`entry ${this.number} says that its record was stored ${seconds} s after the file's first one, at ${this.#beginTime}; it was at ${storedAt}`);
+      this.fault(
+        `entry ${this.number} says that its record was stored ${seconds} s after the file's first one, at ${this.#beginTime}; it was at ${storedAt}`,
+      );
     }
     this.take(keyHash);
     this.#lastStoredAt = storedAt;
@@ -163,13 +158,17 @@ export class FileCheck {
     const pendingTo = file.sequenceOf(this.number);
     const slotsUsed = written.slotsUsed + (pendingFrom < pendingTo ? this.#storage.pending.countChainEnds(pendingFrom, pendingTo) : 0);
     if (slotsUsed !== this.#slotsUsed) mismatch(32, `${slotsUsed} slots in use; they are ${this.#slotsUsed}`);
-    if (file.beginPhysicalOffset !== this.#firstPhysicalOffset) mismatch(16, `begins with the record at ${file.beginPhysicalOffset}; that is ${this.#firstPhysicalOffset}`);
-    if (file.endPhysicalOffset !== this.#lastPhysicalOffset) mismatch(24, `ends with the record at ${file.endPhysicalOffset}; that is ${this.#lastPhysicalOffset}`);
+    if (file.beginPhysicalOffset !== this.#firstPhysicalOffset)
+      mismatch(16, `begins with the record at ${file.beginPhysicalOffset}; that is ${this.#firstPhysicalOffset}`);
+    if (file.endPhysicalOffset !== this.#lastPhysicalOffset)
+      mismatch(24, `ends with the record at ${file.endPhysicalOffset}; that is ${this.#lastPhysicalOffset}`);
     const first = this.#firstStoredAt;
-    if (first !== undefined && file.beginTime !== first) mismatch(0, `the first record was stored at ${file.beginTime}; it was at ${first}`);
+    if (first !== undefined && file.beginTime !== first)
+      mismatch(0, `the first record was stored at ${file.beginTime}; it was at ${first}`);
     const last = this.#lastStoredAt;
     // After a crash it is known to the second only.
-    if (last !== undefined && (file.endTime < last || file.endTime > last + 999)) mismatch(8, `the last record was stored at ${file.endTime}; it was at ${last}`);
+    if (last !== undefined && (file.endTime < last || file.endTime > last + 999))
+      mismatch(8, `the last record was stored at ${file.endTime}; it was at ${last}`);
     if (synced.entryCount === 0) return;
     const bytes = Buffer.alloc(indexHeaderBytes);
     this.#readWhole(bytes, 0);

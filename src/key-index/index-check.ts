@@ -81,7 +81,7 @@ export class IndexCheck {
   /** The same for what may be long; -Infinity: all below `to` is deleted. */
   async skip(from: number, to: number): Promise<void> {
     if (from === Number.NEGATIVE_INFINITY) this.#floor = Math.max(this.#floor, to);
-    while (!this.#passSome(from, to)) {
+    while (!this.#passSome(Math.max(0, from), to)) {
       await this.#index.nextTurn();
       await this.settle();
     }
@@ -121,7 +121,7 @@ export class IndexCheck {
       return true;
     }
     const isMeant = entry.physicalOffset === physicalOffset || entry.keyHash === keyHash;
-    if (isMeant && !entry.isFollowedBy(keyHash, physicalOffset)) {
+    if (isMeant && !this.#isDeleted(entry) && !entry.isFollowedBy(keyHash, physicalOffset)) {
       this.#acceptWrong(entry, keyHash, physicalOffset, storedAt);
       return true;
     }
@@ -196,8 +196,12 @@ export class IndexCheck {
 
   /** An entry that no record accounts for. */
   #drop(entry: FileCheck): void {
-    if (entry.physicalOffset >= this.#floor) this.#note('surplus', entry.file.path, entry.position, entry.physicalOffset);
+    if (!this.#isDeleted(entry)) this.#note('surplus', entry.file.path, entry.position, entry.physicalOffset);
     entry.take(entry.keyHash);
+  }
+
+  #isDeleted(entry: FileCheck): boolean {
+    return entry.physicalOffset >= 0 && entry.physicalOffset < this.#floor;
   }
 
   #note(kind: Run['kind'], where: string, offset: number, physicalOffset: number): void {

@@ -120,6 +120,7 @@ function entryAtOrAbove(view: ReadView, slot: number, offset: number): number {
 
 function placeOf(view: ReadView, slot: number, queueOffset: number): number {
   const place = physicalOffsetAt(view, slot, queueOffset);
-  if (place < 0 || place >= view.visible()) throw damagedLog(view, view.segments.minOffset, `${queueText(view, slot)} leads nowhere at ${queueOffset}`);
+  if (place < 0 || place >= view.visible())
+    throw damagedLog(view, view.segments.minOffset, `${queueText(view, slot)} leads nowhere at ${queueOffset}`);
   return place;
 }

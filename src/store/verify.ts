@@ -103,7 +103,13 @@ class Verification {
       if (queue.next < queue.max) this.#fault(this.#queueName(slot), queue.next, `${queue.max - queue.next} entries without a record`);
     }
     this.#options.onProgress?.({ bytes: this.#limit - this.#start, totalBytes: this.#limit - this.#start });
-    return { ok: this.#faultCount === 0, recordCount: this.#recordCount, bytes: this.#limit - this.#start, faultCount: this.#faultCount, faults: this.#faults };
+    return {
+      ok: this.#faultCount === 0,
+      recordCount: this.#recordCount,
+      bytes: this.#limit - this.#start,
+      faultCount: this.#faultCount,
+      faults: this.#faults,
+    };
   }
 
   async #scan(from: number): Promise<ScanEnd> {
@@ -146,7 +152,8 @@ class Verification {
     const slot = this.#view.registry.find(record.topic, record.queueId);
     const queue = this.#queues.get(slot);
     const { queueOffset } = record;
-    if (queue === undefined) return this.#fault(this.#logName(offset), offset, `a record of ${record.topic}/${record.queueId}, a queue that is not there`);
+    if (queue === undefined)
+      return this.#fault(this.#logName(offset), offset, `a record of ${record.topic}/${record.queueId}, a queue that is not there`);
     if (queueOffset < this.#view.queues.bounds(slot).min) return;
     if (queueOffset > queue.next) this.#followTrim(slot, queue);
     if (queueOffset !== queue.next) {
@@ -216,4 +223,3 @@ class Verification {
     if (this.#faults.length < FAULT_COUNT_MAX) this.#faults.push({ where, offset, what });
   }
 }
-

@@ -192,7 +192,9 @@ describe('what is wrong with an index is found', () => {
     for (const fileNumber of [1, newest]) {
       const at = indexSlotAt(2);
       const faults = await faultsWith(fileNumber, at + 3);
-      expect(faults).toEqual([{ where: pathOf(platform, fileNumber), offset: at, what: expect.stringMatching(/^slot 2 names entry/) as string }]);
+      expect(faults).toEqual([
+        { where: pathOf(platform, fileNumber), offset: at, what: expect.stringMatching(/^slot 2 names entry/) as string },
+      ]);
       flip(platform, pathOf(platform, fileNumber), at + 3);
     }
   });
@@ -221,6 +223,7 @@ describe('what is wrong with an index is found', () => {
         expect(faults.every(({ where }) => where === path)).toBe(true);
         // One or two; more where a record has the same key twice, and either entry may be the one that is wrong.
         expect(faults.length).toBeLessThanOrEqual(5);
+        expect(faults.filter(({ what }) => Number(/^(\d+) (?:keys|entries)/.exec(what)?.[1] ?? 0) > 2)).toEqual([]);
       }),
       { numRuns: 500 },
     );
@@ -264,10 +267,38 @@ describe('what is wrong with an index is found', () => {
     ]);
   });
 
+  test('an entry too many, or too few, among others of the same key or record', async () => {
+    const same = rows.map((row, i) => ({ ...row, keys: i < 20 ? ['k1'] : ['k1', 'k2', 'k3'] }));
+    for (const i of [5, 25]) {
+      const index = await newIndex(memoryPlatform());
+      accept(index, same);
+      const without = same.map((row, j) => (j === i ? { ...row, keys: row.keys.slice(1) } : row));
+      expect((await faultsOf(index, without)).map(({ what }) => what)).toEqual([
+        `1 entries that are of no key in the log, the first one of the record at ${i * 100}`,
+      ]);
+    }
+    const lacking = await newIndex(memoryPlatform());
+    accept(
+      lacking,
+      same.filter((_, j) => j !== 5),
+    );
+    expect((await faultsOf(lacking, same)).map(({ what }) => what)).toEqual(['1 keys without entry, the first one of the record at 500']);
+  });
+
+  test('an entry of a deleted record, and nothing of the others', async () => {
+    flip(platform, pathOf(platform, 1), third + 7, 7);
+    const index = await reopened();
+    const faults = await faultsOf(index, rows, 2500);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatchObject({ where: pathOf(platform, 1), offset: third, what: expect.stringMatching(/^1 entries/) as string });
+  });
+
   test('an index that is empty', async () => {
     const empty = memoryPlatform();
     const index = await newIndex(empty);
-    expect(await faultsOf(index, rows)).toEqual([{ where: directory, offset: 0, what: '54 keys without entry, the first one of the record at 0' }]);
+    expect(await faultsOf(index, rows)).toEqual([
+      { where: directory, offset: 0, what: '54 keys without entry, the first one of the record at 0' },
+    ]);
   });
 
   test('a file that cannot be read any more, once, with nothing said of its keys', async () => {

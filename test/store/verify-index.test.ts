@@ -100,12 +100,35 @@ describe('a store whose index is as it must be verifies', () => {
     const platform = memoryPlatform();
     const store = await open(platform);
     await append(store, 150);
-    const offsets = await Promise.all([30, 90].map(async (count) => (await store.read({ topic: 'T0' }, { from: count / 6, countMax: 1 })).messages[0]?.physicalOffset ?? 0));
+    const offsets = await Promise.all(
+      [30, 90].map(async (count) => (await store.read({ topic: 'T0' }, { from: count / 6, countMax: 1 })).messages[0]?.physicalOffset ?? 0),
+    );
     await store.clean({ before: offsets[0] ?? 0 });
     expect((await store.verify()).faults).toEqual([]);
     const [report, cleaned] = await Promise.all([store.verify(), store.clean({ before: offsets[1] ?? 0 })]);
     expect(cleaned.deletedSegmentCount).toBeGreaterThan(0);
     expect(report.faults).toEqual([]);
+    await store.close();
+  });
+
+  test('while the index is made anew because a query has met damage', async () => {
+    const platform = await closedStore();
+    const store = await open(platform);
+    const path = indexPath(platform, 1);
+    // Entries that lead to where no record begins.
+    for (let entry = 2; entry < entryCount - 1; entry += 1) await flip(platform, path, indexEntryAt(slotCount, entry) + 11, 2);
+    const offsets: number[] = [];
+    const asked = (async () => {
+      for await (const { physicalOffset } of store.findByKey({ topic: 'T0', key: 'Aa' })) offsets.push(physicalOffset);
+    })();
+    const early = await store.verify();
+    await asked;
+    expect(offsets).toHaveLength(20);
+    // Of the six entries, but not of all those that are not there yet.
+    expect(early.faultCount).toBeLessThanOrEqual(2 * 6);
+    expect(early.faults.filter(({ what }) => Number(/^(\d+) (?:keys|entries)/.exec(what)?.[1] ?? 0) > 6)).toEqual([]);
+    expect(platform.fs.exists(path)).toBe(false);
+    expect((await store.verify()).faults).toEqual([]);
     await store.close();
   });
 
@@ -123,19 +146,30 @@ describe('a store whose index is as it must be verifies', () => {
     await again.close();
   });
 
-  test('after what was damaged in the log was repaired', async () => {
-    const platform = await closedStore();
+  test('after what was damaged in the log was repaired, in the middle of a segment and at its end', async () => {
+    const platform = memoryPlatform();
     const store = await open(platform);
-    const damaged = (await store.read({ topic: 'T0' }, { from: 3, countMax: 1 })).messages[0]?.physicalOffset ?? 0;
-    const base = damaged - (damaged % 2048);
-    await flip(platform, `${directory}/commitlog/${String(base).padStart(20, '0')}`, (damaged % 2048) + 95);
-    const log = `${directory}/commitlog/`;
-    const report = await store.verify();
-    expect(report.faultCount).toBeGreaterThan(0);
-    expect(report.faults.filter(({ where }) => where.includes('/index/'))).toEqual([]);
-    expect(report.faults[0]).toMatchObject({ where: expect.stringContaining(log) as string, offset: damaged % 2048 });
-    await store.repair();
-    expect((await store.verify()).faults).toEqual([]);
+    await append(store, 10);
+    const last: number[] = [];
+    // Their tombstones are shorter than they were.
+    for (let i = 0; i < 12; i += 1)
+      last.push((await store.append({ topic: 'T0', keys: [`long-${i}`, 'Aa'], body: Buffer.alloc(400) })).physicalOffset);
+    const segment = (offset: number): number => Math.floor(offset / 2048);
+    const third = last.filter((offset) => segment(offset) === segment(last[6] ?? 0));
+    expect(third.length).toBeGreaterThan(2);
+    for (const places of [
+      [(await store.read({ topic: 'T0' }, { from: 0, countMax: 1 })).messages[0]?.physicalOffset ?? 0],
+      third.slice(1),
+    ]) {
+      for (const offset of places)
+        await flip(platform, `${directory}/commitlog/${String(segment(offset) * 2048).padStart(20, '0')}`, (offset % 2048) + 95);
+      const report = await store.verify();
+      expect(report.faultCount).toBeGreaterThan(0);
+      expect(report.faults[0]).toMatchObject({ where: expect.stringContaining('/commitlog/') as string, offset: (places[0] ?? 0) % 2048 });
+      expect(report.faults.filter(({ where }) => where.includes('/index/'))).toEqual([]);
+      expect((await store.repair()).damage.length).toBeGreaterThan(0);
+      expect((await store.verify()).faults).toEqual([]);
+    }
     await store.close();
   });
 });
