@@ -14,6 +14,7 @@ import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan
 import { cutExcess } from './cut-excess.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
+import type { OpenFiles } from '../segment/open-files.js';
 import { placesIn, type QueuePlace } from './queue-places.js';
 import { type DamageNote, skipDamage } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
@@ -51,6 +52,7 @@ export interface RecoverableIndex extends FactsTarget {
 export interface RecoverOptions {
   readonly platform: Platform;
   readonly paths: StorePaths;
+  readonly files: OpenFiles;
   readonly segments: LogSegments;
   readonly registry: QueueRegistry;
   readonly queues: RecoverableQueues;
@@ -227,6 +229,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   for (let slot = 0; slot < registry.count; slot += 1) {
     const { max } = options.queues.bounds(slot);
     if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);
+    await options.files.breathe();
   }
   await options.queues.trim(min);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);

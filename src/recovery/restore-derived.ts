@@ -42,7 +42,7 @@ export async function restoreDerived(options: RecoverOptions, state: State | und
     await index.cut(end);
   }
   const count = await feedFrom(options, start, end, end);
-  keepNumbers(options, end);
+  await keepNumbers(options, end);
   return count;
 }
 
@@ -50,9 +50,10 @@ export async function restoreDerived(options: RecoverOptions, state: State | und
  * Queues of which the log holds nothing: their numbers go on where their files had come to, as far as these speak of records that
  * are (or were) in the log.
  */
-function keepNumbers(options: RecoverOptions, end: number): void {
+async function keepNumbers(options: RecoverOptions, end: number): Promise<void> {
   const { queues, registry } = options;
   for (const queue of queues.listOnDisk()) {
+    await options.files.breathe();
     const slot = registry.slotOf(queue.topic, queue.queueId);
     const known = queues.bounds(slot);
     if (known.max > known.min || known.max > 0) continue;

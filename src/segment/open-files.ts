@@ -1,5 +1,8 @@
 import type { FileSystem, StoreFile } from '../platform/platform.js';
 
+/** Evicted files whose descriptors are not free yet: as many as loops over files let pile up. */
+const CLOSING_COUNT_MAX = 32;
+
 interface Entry {
   readonly path: string;
   readonly writable: boolean;
@@ -67,6 +70,11 @@ export class OpenFiles {
     if (entry === undefined) return;
     this.#entries.delete(path);
     await entry.file.close();
+  }
+
+  /** For loops over many files: where many wait to be closed, settles when they are, and their descriptors free. */
+  async breathe(): Promise<void> {
+    if (this.#closing.size >= CLOSING_COUNT_MAX) await Promise.allSettled([...this.#closing]);
   }
 
   async closeAll(): Promise<void> {

@@ -22,7 +22,11 @@ export async function closeEngine(engine: Engine, timeoutMs: number | undefined)
     failure = error;
   }
   cancel?.();
-  await release(engine, timeoutMs !== undefined && failure !== undefined);
+  const released = release(engine);
+  // After a time-out the disk may never answer: descriptors and lock are given up when it does, for until then we may still write.
+  if (failure === undefined || timeoutMs === undefined) await released;
+  else released.catch(() => undefined);
+  engine.ended();
   if (failure !== undefined) throw ioError('close', failure);
 }
 
@@ -42,16 +46,13 @@ async function finish(engine: Engine): Promise<void> {
   await fs.syncDirectory(paths.root);
 }
 
-async function release(engine: Engine, isLate: boolean): Promise<void> {
+async function release(engine: Engine): Promise<void> {
   const { foundation, log } = engine;
-  const ended = log.end();
-  // After a time-out the disk may never answer: the descriptors are left to it.
-  if (!isLate) await ended;
+  await log.end();
   await foundation.queues.close().catch(() => undefined);
   await foundation.index?.close().catch(() => undefined);
-  if (!isLate) await foundation.segments.close().catch(() => undefined);
+  await foundation.segments.close().catch(() => undefined);
   await engine.sideKeeper.closeWatermark().catch(() => undefined);
   await foundation.files.closeAll();
-  engine.ended();
   engine.releaseLock();
 }

@@ -236,7 +236,7 @@ export class Engine {
   }
 
   #makeView(): ReadView {
-    const { segments, registry, queues, index, platform } = this.foundation;
+    const { segments, registry, queues, index, platform, files } = this.foundation;
     return {
       segments,
       registry,
@@ -255,6 +255,7 @@ export class Engine {
       },
       mendQueue: async (slot) => await this.#mendQueue(slot),
       mendIndex: async () => await this.#mendIndex(),
+      breathe: async () => await files.breathe(),
       countRead: (count) => {
         this.readCount += count;
       },

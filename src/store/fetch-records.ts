@@ -280,8 +280,10 @@ export class QueueFetcher {
       record.topic === this.#topic;
     if (!isMeant) {
       const what = kind === 'record' ? `another record than message ${queueOffset} of ${queueText(this.#view, this.#slot)}` : record.what;
+      // A record that says it is longer than its entry does may be right: the entry is looked at first.
+      const isLonger = kind === 'invalid' && record.bytesNeeded > recordBytes;
       const isGood = kind === 'record' && record.physicalOffset === offset && record.verify(this.#view.isOurs(offset));
-      this.#fault = { kind: 'entry', error: damagedLog(this.#view, offset, what), suspectOffset: isGood ? undefined : offset };
+      this.#fault = { kind: 'entry', error: damagedLog(this.#view, offset, what), suspectOffset: isGood || isLonger ? undefined : offset };
       return false;
     }
     if (!record.verify(this.#view.isOurs(offset))) {

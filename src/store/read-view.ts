@@ -54,6 +54,8 @@ export interface ReadView {
   mendQueue(slot: number): Promise<boolean>;
   /** The same for the key index. */
   mendIndex(): Promise<boolean>;
+  /** For work over many queues: gives the descriptors of files no longer used time to close. */
+  breathe(): Promise<void>;
   /** Counts messages handed out. */
   countRead(count: number): void;
   /** Registers a reader's position so that snapshots and retention can be asked about it; not needed by most. */

@@ -10,6 +10,8 @@ import type { ReadView } from './read-view.js';
 
 const FAULT_COUNT_MAX = 1000;
 const ENTRIES_AHEAD = 64;
+/** Looks into queue files before descriptors are given time to close. */
+const LOADS_PER_TURN = 32;
 
 export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
@@ -52,6 +54,8 @@ class Verification {
   #seenUntil: number;
   readonly #faults: { where: string; offset: number; what: string }[] = [];
   #faultCount = 0;
+  /** Looks into queue files since the scan last paused. */
+  #loadCount = 0;
   #recordCount = 0;
 
   constructor(view: ReadView, options: VerifyOptions) {
@@ -80,6 +84,8 @@ class Verification {
       if (stopped.reason === 'limit' || stopped.reason === 'end') break;
       if (stopped.reason === 'stopped') {
         await this.#index?.settle();
+        await this.#view.breathe();
+        this.#loadCount = 0;
         from = stopped.offset;
         continue;
       }
@@ -127,9 +133,8 @@ class Verification {
       },
       (record, offset) => {
         this.#visit(record, offset);
-        if (this.#index === undefined) return true;
-        this.#checkKeys(this.#index, record, offset);
-        return !this.#index.hasWork;
+        if (this.#index !== undefined) this.#checkKeys(this.#index, record, offset);
+        return this.#index?.hasWork !== true && this.#loadCount < LOADS_PER_TURN;
       },
     );
   }
@@ -167,6 +172,7 @@ class Verification {
     const { queueOffset } = record;
     try {
       if (queueOffset < queue.start || queueOffset >= queue.start + queue.count) {
+        this.#loadCount += 1;
         queue.start = queueOffset;
         queue.count = this.#view.queues.readEntries(slot, queueOffset, queue.entries, ENTRIES_AHEAD);
       }

@@ -122,6 +122,7 @@ export class ReadFixture {
       },
       mendQueue: async (slot) => await this.#mendQueue(slot),
       mendIndex: async () => await this.#mendIndex(),
+      breathe: () => Promise.resolve(),
       countRead: (count) => {
         this.readCount += count;
       },

@@ -385,6 +385,7 @@ export class Follower {
       },
       mendQueue: async () => await this.#mend(),
       mendIndex: async () => await this.#mend(),
+      breathe: async () => await this.#derivedFiles.breathe(),
       countRead: (count) => {
         this.readCount += count;
       },
