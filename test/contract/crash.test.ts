@@ -74,7 +74,11 @@ describe('a power cut at any moment', () => {
       for (let generation = 0; generation < 6; generation += 1) {
         const flush = random(2) === 0 ? 'sync' : 'async';
         const keep = (['synced', 'random', 'all'] as const)[random(3)]!;
-        const options = { flush, recordChecksum: random(3) !== 0, recovery: (['strict', 'skip', 'truncate'] as const)[random(3)]! } as const;
+        const options = {
+          flush,
+          recordChecksum: random(3) !== 0,
+          recovery: (['strict', 'skip', 'truncate'] as const)[random(3)]!,
+        } as const;
         platform = await live(platform, oracle, random, options, keep);
         const store = await openTiny(platform, options);
         expect(store.recovery.damage.filter((damage) => damage.what === '')).toEqual([]);

@@ -1,24 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Message, Store } from '../../src/index.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
-import {
-  contents,
-  createFile,
-  filesBelow,
-  flipBit,
-  readFile,
-  removeTree,
-  segmentOf,
-  truncateFile,
-  writeInto,
-} from './disk-surgery.js';
+import { contents, createFile, filesBelow, flipBit, readFile, removeTree, segmentOf, truncateFile, writeInto } from './disk-surgery.js';
 import { collect, failure, openTiny, randomFrom, readLog, readQueue, refusal, root, seeds, systemError, text, texts } from './harness.js';
 
 const queue = { topic: 'T' };
 const all = (count: number): string[] => Array.from({ length: count }, (_, i) => `m-${i}`);
 
 /** 100 messages, closed or killed. */
-async function written(end: 'closed' | 'killed', count = 100): Promise<{ readonly platform: MemoryPlatform; readonly messages: Message[] }> {
+async function written(
+  end: 'closed' | 'killed',
+  count = 100,
+): Promise<{ readonly platform: MemoryPlatform; readonly messages: Message[] }> {
   const platform = memoryPlatform();
   const store = await openTiny(platform);
   for (let i = 0; i < count; i += 1) await store.append({ topic: 'T', body: `m-${i}`, keys: [`k-${i}`, 'all'], tag: `t${i % 3}` });
@@ -51,7 +44,10 @@ const harmless: readonly (readonly [string, (platform: MemoryPlatform) => Promis
   ['all queues are deleted', (platform) => removeTree(platform, `${root}/consumequeue`)],
   ['one queue is deleted', (platform) => removeTree(platform, `${root}/consumequeue/T/0`)],
   ['the first file of a queue is deleted', (platform) => removeTree(platform, `${root}/consumequeue/T/0/${'0'.repeat(20)}`)],
-  ['the last file of a queue is empty', (platform) => truncateFile(platform, `${root}/consumequeue/T/0/${String(6 * 320).padStart(20, '0')}`, 0)],
+  [
+    'the last file of a queue is empty',
+    (platform) => truncateFile(platform, `${root}/consumequeue/T/0/${String(6 * 320).padStart(20, '0')}`, 0),
+  ],
   ['a file of a queue is short', (platform) => truncateFile(platform, `${root}/consumequeue/T/0/${String(320).padStart(20, '0')}`, 100)],
   ['the index is deleted', (platform) => removeTree(platform, `${root}/index`)],
   ['one index file is deleted', async (platform) => removeTree(platform, indexFile(platform, 1))],
@@ -59,7 +55,7 @@ const harmless: readonly (readonly [string, (platform: MemoryPlatform) => Promis
   ['an index file is short', async (platform) => truncateFile(platform, indexFile(platform, 0), 50)],
   ['an index file is empty', async (platform) => truncateFile(platform, indexFile(platform, -1), 0)],
   ['the checkpoint is deleted', (platform) => removeTree(platform, `${root}/checkpoint`)],
-  ['the checkpoint is somebody else\'s', (platform) => writeInto(platform, `${root}/checkpoint`, Buffer.alloc(40, 0x7f), 0)],
+  ["the checkpoint is somebody else's", (platform) => writeInto(platform, `${root}/checkpoint`, Buffer.alloc(40, 0x7f), 0)],
   ['the checkpoint is empty', (platform) => truncateFile(platform, `${root}/checkpoint`, 0)],
   ['the side files are deleted', (platform) => removeTree(platform, `${root}/stratalog`)],
   ['the state is deleted', (platform) => removeTree(platform, `${root}/stratalog/state`)],
@@ -72,28 +68,52 @@ const harmless: readonly (readonly [string, (platform: MemoryPlatform) => Promis
   ['the configuration is garbage', (platform) => writeInto(platform, `${root}/config/topics.json`, Buffer.alloc(10, 0x7b), 0)],
   ['the lock file is deleted', (platform) => removeTree(platform, `${root}/lock`)],
   ['a foreign abort is there', (platform) => createFile(platform, `${root}/abort`, Buffer.from('12345')).catch(() => undefined)],
-  ['everything but the log is deleted', async (platform) => {
-    for (const name of platform.fs.list(root)) if (name !== 'commitlog') await removeTree(platform, `${root}/${name}`);
-  }],
-  ['.DS_Store lies everywhere', async (platform) => {
-    for (const folder of ['', '/commitlog', '/consumequeue', '/consumequeue/T', '/consumequeue/T/0', '/index', '/config', '/stratalog']) {
-      await createFile(platform, `${root}${folder}/.DS_Store`, Buffer.from('mac'));
-    }
-  }],
-  ['stray files and folders lie everywhere', async (platform) => {
-    for (const folder of ['', '/commitlog', '/consumequeue/T/0', '/consumequeue/T', '/index', '/config', '/stratalog', '/stratalog/tmp']) {
-      await platform.fs.makeDirectory(`${root}${folder}/lost+found`);
-      await createFile(platform, `${root}${folder}/note.tmp`, Buffer.from('x'));
-    }
-  }],
-  ['the last segment is followed by an empty one', async (platform) => {
-    const last = Number(platform.fs.list(`${root}/commitlog`).at(-1));
-    await createFile(platform, `${root}/commitlog/${String(last + 4096).padStart(20, '0')}`);
-  }],
-  ['the last segment is followed by one of zeros', async (platform) => {
-    const last = Number(platform.fs.list(`${root}/commitlog`).at(-1));
-    await createFile(platform, `${root}/commitlog/${String(last + 4096).padStart(20, '0')}`, Buffer.alloc(4096));
-  }],
+  [
+    'everything but the log is deleted',
+    async (platform) => {
+      for (const name of platform.fs.list(root)) if (name !== 'commitlog') await removeTree(platform, `${root}/${name}`);
+    },
+  ],
+  [
+    '.DS_Store lies everywhere',
+    async (platform) => {
+      for (const folder of ['', '/commitlog', '/consumequeue', '/consumequeue/T', '/consumequeue/T/0', '/index', '/config', '/stratalog']) {
+        await createFile(platform, `${root}${folder}/.DS_Store`, Buffer.from('mac'));
+      }
+    },
+  ],
+  [
+    'stray files and folders lie everywhere',
+    async (platform) => {
+      for (const folder of [
+        '',
+        '/commitlog',
+        '/consumequeue/T/0',
+        '/consumequeue/T',
+        '/index',
+        '/config',
+        '/stratalog',
+        '/stratalog/tmp',
+      ]) {
+        await platform.fs.makeDirectory(`${root}${folder}/lost+found`);
+        await createFile(platform, `${root}${folder}/note.tmp`, Buffer.from('x'));
+      }
+    },
+  ],
+  [
+    'the last segment is followed by an empty one',
+    async (platform) => {
+      const last = Number(platform.fs.list(`${root}/commitlog`).at(-1));
+      await createFile(platform, `${root}/commitlog/${String(last + 4096).padStart(20, '0')}`);
+    },
+  ],
+  [
+    'the last segment is followed by one of zeros',
+    async (platform) => {
+      const last = Number(platform.fs.list(`${root}/commitlog`).at(-1));
+      await createFile(platform, `${root}/commitlog/${String(last + 4096).padStart(20, '0')}`, Buffer.alloc(4096));
+    },
+  ],
 ];
 
 describe('what can be repaired from the log is', () => {
@@ -295,7 +315,9 @@ describe('more than a bit is gone', () => {
     await truncateFile(platform, `${root}/commitlog/${String(4096).padStart(20, '0')}`, 1000);
     expect(await refusal(() => openTiny(platform))).toBe('CORRUPT');
     const store = await openTiny(platform, { recovery: 'skip' });
-    const inner = messages.filter((message) => message.physicalOffset < 4096 + 1000 - message.recordBytes || message.physicalOffset >= 8192);
+    const inner = messages.filter(
+      (message) => message.physicalOffset < 4096 + 1000 - message.recordBytes || message.physicalOffset >= 8192,
+    );
     expect(texts(await readLog(store))).toEqual(texts(inner));
     await store.close();
   });
@@ -312,7 +334,9 @@ describe('more than a bit is gone', () => {
       await writeInto(platform, path, [Buffer.alloc(512), Buffer.alloc(512, random(255) + 1), block][random(3)]!, at);
       const changed = await openTiny(platform, { recovery: 'skip' });
       const base = Number(path.slice(-20)) + at;
-      const untouched = messages.filter((message) => message.physicalOffset + message.recordBytes <= base || message.physicalOffset >= base + 512);
+      const untouched = messages.filter(
+        (message) => message.physicalOffset + message.recordBytes <= base || message.physicalOffset >= base + 512,
+      );
       const found = texts(await readLog(changed));
       expect(found.filter((body) => !all(100).includes(body))).toEqual([]);
       expect(found).toEqual(expect.arrayContaining(texts(untouched)));
@@ -333,13 +357,19 @@ describe('damage to what is derived', () => {
       await flipBit(platform, path, random((await readFile(platform, path)).length), random(8));
       const store = await openTiny(platform);
       expect(texts(await readQueue(store, queue))).toEqual(all(100));
-      expect(texts(await collect(store.tail(queue, { from: 'earliest', until: 'end', tags: ['t1'] })))).toEqual(all(100).filter((_, i) => i % 3 === 1));
+      expect(texts(await collect(store.tail(queue, { from: 'earliest', until: 'end', tags: ['t1'] })))).toEqual(
+        all(100).filter((_, i) => i % 3 === 1),
+      );
       expect((await store.append({ topic: 'T', body: 'x' })).queueOffset).toBe(100);
       await store.close();
     });
   }
 
-  for (const [field, at] of [['place', 7], ['size', 11], ['tag hash', 19]] as const) {
+  for (const [field, at] of [
+    ['place', 7],
+    ['size', 11],
+    ['tag hash', 19],
+  ] as const) {
     it(`a wrong ${field} in a queue entry is mended from the log`, async () => {
       const { platform } = await written('closed');
       const path = `${root}/consumequeue/T/0/${'0'.repeat(20)}`;
@@ -385,7 +415,8 @@ describe('damage to what is derived', () => {
     const { platform } = await written('closed');
     for (const path of filesBelow(platform, `${root}/index`)) {
       const bytes = await readFile(platform, path);
-      for (let entry = 1; entry < bytes.readInt32BE(36); entry += 1) bytes.writeInt32BE(entry % 2 === 0 ? entry - 1 : entry + 1, 68 + entry * 20 + 16);
+      for (let entry = 1; entry < bytes.readInt32BE(36); entry += 1)
+        bytes.writeInt32BE(entry % 2 === 0 ? entry - 1 : entry + 1, 68 + entry * 20 + 16);
       await writeInto(platform, path, bytes, 0);
     }
     const store = await openTiny(platform);

@@ -28,7 +28,9 @@ async function failedStore(told: unknown[] = []): Promise<{ readonly faults: Fau
   const store = await openTiny(faults.platform, { listener: { onFailed: ({ error }) => told.push(error) } });
   await appendMany(store, 20, { keys: ['k'] });
   faults.fail = logSync;
-  const errors = await Promise.all(Array.from({ length: 5 }, (_, i) => failure(() => store.append({ topic: 'T', body: `lost-${i}`, keys: ['lost'] }))));
+  const errors = await Promise.all(
+    Array.from({ length: 5 }, (_, i) => failure(() => store.append({ topic: 'T', body: `lost-${i}`, keys: ['lost'] }))),
+  );
   faults.fail = () => false;
   return { faults, store, errors };
 }

@@ -31,7 +31,11 @@ async function scenarioOf(store: Store, oracle: Oracle, life: number, typed: (wh
   for (let i = 0; i < 6; i += 1) await oracle.append(store, 'T', i % 2, 300);
   await Promise.all([
     ...Array.from({ length: 12 }, (_, i) => oracle.append(store, 'T', i % 2, 120)),
-    oracle.appendBatch(store, [['T', 0, 200], ['U', 1, 200], ['U', 1, 50]]),
+    oracle.appendBatch(store, [
+      ['T', 0, 200],
+      ['U', 1, 200],
+      ['U', 1, 50],
+    ]),
     oracle.append(store, 'U', 0, 1500, 'async'),
   ]);
   oracle.appendSync(store, 'U', 0, 100);
@@ -125,7 +129,19 @@ describe('a failing call', () => {
     });
   }
 
-  for (const op of ['write', 'writeSync', 'sync', 'syncDirectory', 'rename', 'truncate', 'open', 'read', 'readSync', 'linkCount', 'diskUsage'] as const) {
+  for (const op of [
+    'write',
+    'writeSync',
+    'sync',
+    'syncDirectory',
+    'rename',
+    'truncate',
+    'open',
+    'read',
+    'readSync',
+    'linkCount',
+    'diskUsage',
+  ] as const) {
     for (const errno of ['EIO', 'ENOSPC'] as const) {
       it(`every ${op} fails with ${errno} from some moment on: the same`, { timeout: 120_000 }, async () => {
         for (let from = 0; from < 40; from += 3) {
@@ -150,10 +166,15 @@ describe('a failing call', () => {
     const calls = await callsOf('sync');
     for (let number = 1; number <= calls.length; number += 29) {
       const disk = memoryPlatform();
-      await scenario(withFaults(disk, (call) => (call.number === number ? systemError('EIO') : undefined)), new Oracle(), 'sync');
+      await scenario(
+        withFaults(disk, (call) => (call.number === number ? systemError('EIO') : undefined)),
+        new Oracle(),
+        'sync',
+      );
       for (const name of disk.fs.exists(`${root}/commitlog`) ? disk.fs.list(`${root}/commitlog`) : []) expect(name).toMatch(/^\d{20}$/);
       for (const name of disk.fs.exists(`${root}/index`) ? disk.fs.list(`${root}/index`) : []) expect(name).toMatch(/^\d{17}$/);
-      for (const name of disk.fs.exists(`${root}/consumequeue`) ? disk.fs.list(`${root}/consumequeue`) : []) expect(name).toMatch(/^[TUV]$/);
+      for (const name of disk.fs.exists(`${root}/consumequeue`) ? disk.fs.list(`${root}/consumequeue`) : [])
+        expect(name).toMatch(/^[TUV]$/);
     }
   });
 });

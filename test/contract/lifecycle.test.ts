@@ -111,11 +111,12 @@ describe('a closed store', () => {
       for (let q = 0; q < 30; q += 1) await store.read({ topic: `T${q}`, queueId: i }, { from: 0 });
       await store.verify();
       await store.clean({ before: Math.max(0, store.stats().flushedOffset - 8192) });
+      expect(openMax).toBeLessThan(16 + 16);
       if (i % 5 === 0) await store.snapshot(`/copy-${i}`);
       await store.close();
       expect(open).toBe(0);
+      openMax = 0;
     }
-    expect(openMax).toBeLessThan(80);
   });
 
   it('gives up its files and its lock when opening fails', async () => {

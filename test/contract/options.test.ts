@@ -160,7 +160,10 @@ describe('opening', () => {
     const store = await openTiny(memoryPlatform(), { admit: (message) => ({ ...message, body: `[${String(message.body)}]` }) });
     await store.append({ topic: 'T', body: 'a' });
     store.appendSync({ topic: 'T', body: 'b' });
-    await store.appendBatch([{ topic: 'T', body: 'c' }, { topic: 'T', body: 'd' }]);
+    await store.appendBatch([
+      { topic: 'T', body: 'c' },
+      { topic: 'T', body: 'd' },
+    ]);
     await store.appendAll([{ topic: 'T', body: 'e' }]);
     expect(texts(await readLog(store))).toEqual(['[a]', '[b]', '[c]', '[d]', '[e]']);
     await store.close();
@@ -177,7 +180,14 @@ describe('opening', () => {
     const first = store.append({ topic: 'T', body: 'a' });
     expect(await failure(() => store.append({ topic: 'T', body: 'b', tag: 'bad' }))).toBe(refusing);
     expect(await failure(() => store.appendSync({ topic: 'T', body: 'b', tag: 'bad' }))).toBe(refusing);
-    expect(await failure(() => store.appendBatch([{ topic: 'T', body: 'c' }, { topic: 'T', body: 'd', tag: 'bad' }]))).toBe(refusing);
+    expect(
+      await failure(() =>
+        store.appendBatch([
+          { topic: 'T', body: 'c' },
+          { topic: 'T', body: 'd', tag: 'bad' },
+        ]),
+      ),
+    ).toBe(refusing);
     await first;
     expect((await store.append({ topic: 'T', body: 'e' })).queueOffset).toBe(1);
     expect(texts(await readLog(store))).toEqual(['a', 'e']);

@@ -152,7 +152,12 @@ export class Oracle {
     if (promised) expect(message, `message ${sent.id} (${sent.fate}, seen: ${sent.seen}) is lost`).toBeDefined();
     if (sent.fate === 'no') expect(message, `message ${sent.id} was refused for good and came back`).toBeUndefined();
     if (message === undefined) return;
-    expect([message.topic, message.queueId, message.keys[0], message.tag]).toEqual([sent.topic, sent.queueId, sent.key, `tag-${sent.id % 3}`]);
+    expect([message.topic, message.queueId, message.keys[0], message.tag]).toEqual([
+      sent.topic,
+      sent.queueId,
+      sent.key,
+      `tag-${sent.id % 3}`,
+    ]);
     if (sent.receipt === undefined) return;
     const { queueOffset, physicalOffset, recordBytes, storedAt, messageId } = sent.receipt;
     expect(message).toMatchObject({ queueOffset, physicalOffset, recordBytes, storedAt, messageId });
@@ -202,7 +207,10 @@ export class Oracle {
       const body = message.body.toString();
       expect((await store.get(message.physicalOffset))?.body.toString()).toBe(body);
       const byKey = await collect(store.findByKey({ topic: message.topic, key: message.keys[0]! }));
-      expect(byKey.map((found) => found.body.toString()), `by key ${message.keys[0]}`).toEqual([body]);
+      expect(
+        byKey.map((found) => found.body.toString()),
+        `by key ${message.keys[0]}`,
+      ).toEqual([body]);
       const at = await store.offsetAt(message, message.storedAt);
       expect(at).toBeLessThanOrEqual(message.queueOffset);
       const before = await store.read(message, { from: at, countMax: 1 });

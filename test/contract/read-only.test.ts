@@ -1,7 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { contents, flipBit, removeTree } from './disk-surgery.js';
-import { appendMany, collect, failure, openReader, openTiny, readLog, readQueue, refusal, root, systemError, text, texts, turns, until } from './harness.js';
+import {
+  appendMany,
+  collect,
+  failure,
+  openReader,
+  openTiny,
+  readLog,
+  readQueue,
+  refusal,
+  root,
+  systemError,
+  text,
+  texts,
+  turns,
+  until,
+} from './harness.js';
 
 const queue = { topic: 'T' };
 const all = (count: number): string[] => Array.from({ length: count }, (_, i) => `m-${i}`);
@@ -13,7 +28,19 @@ describe('a read-only store', () => {
     for (let i = 0; i < 100; i += 1) await writer.append({ topic: 'T', body: `m-${i}`, keys: [`k-${i}`, 'all'] });
     await writer.close();
     const before = await contents(platform, root);
-    const changing = ['write', 'writeSync', 'sync', 'truncate', 'makeDirectory', 'rename', 'remove', 'link', 'copy', 'syncDirectory', 'lockDirectory'];
+    const changing = [
+      'write',
+      'writeSync',
+      'sync',
+      'truncate',
+      'makeDirectory',
+      'rename',
+      'remove',
+      'link',
+      'copy',
+      'syncDirectory',
+      'lockDirectory',
+    ];
     const reader = await openReader(withFaults(platform, (call) => (changing.includes(call.op) ? systemError('EROFS') : undefined)));
     expect(texts(await readQueue(reader, queue))).toEqual(all(100));
     expect(texts(await readLog(reader))).toEqual(all(100));

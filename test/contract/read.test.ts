@@ -13,7 +13,11 @@ describe('read', () => {
     for (const from of ['earliest', 'latest', 0, { time: 0 }] as const) {
       expect(await store.read({ topic: 'Nobody' }, { from })).toEqual({ messages: [], next: 0, min: 0, max: 0 });
     }
-    expect(await failure(() => store.read({ topic: 'Nobody' }, { from: 1 }))).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', min: 0, max: 0 });
+    expect(await failure(() => store.read({ topic: 'Nobody' }, { from: 1 }))).toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+      min: 0,
+      max: 0,
+    });
     expect(store.topics()).toEqual([]);
     await store.close();
   });
@@ -105,8 +109,12 @@ describe('read', () => {
     const platform = memoryPlatform();
     const store = await openTiny(platform);
     for (const topic of ['../..', '', 'a/b', '.', '..', 'x'.repeat(300)]) {
-      const outcome = await refusal(async () => expect(await store.read({ topic }, { from: 'earliest' })).toMatchObject({ messages: [], max: 0 }));
-      expect(outcome === 'none' || outcome === 'TOPIC_INVALID' || outcome.startsWith('TypeError') || outcome.startsWith('RangeError')).toBe(true);
+      const outcome = await refusal(async () =>
+        expect(await store.read({ topic }, { from: 'earliest' })).toMatchObject({ messages: [], max: 0 }),
+      );
+      expect(outcome === 'none' || outcome === 'TOPIC_INVALID' || outcome.startsWith('TypeError') || outcome.startsWith('RangeError')).toBe(
+        true,
+      );
     }
     await store.close();
   });

@@ -101,7 +101,9 @@ describe('tail', () => {
       clock.set(1_000_000 + i * 100);
       await store.append({ topic: 'T', body: `m-${i}` });
     }
-    expect(texts(await collect(store.tail(queue, { from: { time: 1_000_200 }, until: { time: new Date(1_000_500) } })))).toEqual(bodies(2, 5));
+    expect(texts(await collect(store.tail(queue, { from: { time: 1_000_200 }, until: { time: new Date(1_000_500) } })))).toEqual(
+      bodies(2, 5),
+    );
     const waiting = collect(store.tail(queue, { from: 8, until: { time: 1_002_000 } }));
     await turns(5);
     clock.set(1_001_999);
