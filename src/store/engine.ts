@@ -7,6 +7,7 @@ import { IndexFeeder } from '../dispatch/index-feeder.js';
 import { SafePoint } from '../dispatch/safe-point.js';
 import { encodeHost } from '../format/host-address.js';
 import { RecordEncoder } from '../format/record-encoder.js';
+import type { KeyIndex } from '../key-index/key-index.js';
 import type { Examination } from '../recovery/examine.js';
 import { isInSpans } from '../recovery/manifest.js';
 import type { Recovered } from '../recovery/recover.js';
@@ -96,7 +97,7 @@ export class Engine {
         log: this.log,
         dispatched: () => this.dispatcher.dispatched,
         queues,
-        index,
+        index: this.#wholeIndex(),
         customs: this.#customs,
         mend: async () => await this.mendAll(),
         write: async (state) => await this.sideKeeper.writeState(state),
@@ -156,7 +157,8 @@ export class Engine {
   async mendAll(): Promise<void> {
     const { queues, index } = this.foundation;
     for (const slot of [...queues.damagedSlots]) await this.rebuildQueue(slot);
-    if (index?.damaged === true) await this.#indexFeeder?.rebuild();
+    // While it is being made anew it is not damaged any more, and not whole yet.
+    if (index?.damaged === true || this.#indexFeeder?.isRebuilding === true) await this.#indexFeeder?.rebuild();
   }
 
   #onVisible(): void {
@@ -196,6 +198,18 @@ export class Engine {
         from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : segments.baseOf(stopped.offset) + segments.segmentBytes;
       }
     });
+  }
+
+  /** The index as a safe point sees it: none while it is being made anew, which a query may have begun in the meantime. */
+  #wholeIndex(): Pick<KeyIndex, 'sync'> | undefined {
+    const { index } = this.foundation;
+    if (index === undefined) return undefined;
+    return {
+      sync: async (durableBefore) => {
+        const states = await index.sync(durableBefore);
+        return this.#indexFeeder?.isRebuilding === true ? undefined : states;
+      },
+    };
   }
 
   #makeRetention(): Retention {

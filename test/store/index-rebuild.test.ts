@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { openStore, type Platform, type Store } from '../../src/index.js';
+import { indexEntryAt } from '../../src/format/index-layout.js';
+import { memoryPlatform } from '../../src/testing/memory-platform.js';
+
+const directory = '/store';
+const slotCount = 1;
+
+function open(platform: Platform): Promise<Store> {
+  return openStore(directory, { platform, segmentBytes: 4096, queueEntriesPerFile: 16, indexSlotCount: slotCount, indexEntryCount: 1000, freeBytesMin: 0 });
+}
+
+/** A closed store of 200 messages with a key each, in whose only index file the newest entry leads to one that cannot be. */
+async function storeWithBrokenChain(): Promise<Platform> {
+  const platform = memoryPlatform();
+  const store = await open(platform);
+  await store.appendAll(Array.from({ length: 200 }, (_, i) => ({ topic: 'T', body: `message ${i}`, keys: [`key-${i}`] })));
+  await store.close();
+  const path = `${directory}/index/${platform.fs.list(`${directory}/index`)[0]}`;
+  const file = platform.fs.open(path, 'read-write');
+  file.writeSync([Buffer.from('00ffffff', 'hex')], indexEntryAt(slotCount, 200) + 16);
+  await file.close();
+  return platform;
+}
+
+async function countOf(store: Store, key: string): Promise<number> {
+  let count = 0;
+  for await (const message of store.findByKey({ topic: 'T', key })) count += message.keys.includes(key) ? 1 : 0;
+  return count;
+}
+
+describe('an index with a broken chain', () => {
+  it('is made anew by the query that meets it, which then finds everything', async () => {
+    const store = await open(await storeWithBrokenChain());
+    expect(await countOf(store, 'key-0')).toBe(1);
+    expect(await store.verify()).toMatchObject({ ok: true });
+    await store.close();
+  });
+
+  it('loses no key when the store is closed while it is being made anew', async () => {
+    for (let turnCount = 0; turnCount < 12; turnCount += 1) {
+      const platform = await storeWithBrokenChain();
+      const store = await open(platform);
+      const query = countOf(store, 'key-0').catch(() => 0);
+      for (let i = 0; i < turnCount; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      await store.close();
+      await query;
+      const again = await open(platform);
+      for (const i of [0, 1, 99, 199]) expect([turnCount, i, await countOf(again, `key-${i}`)]).toEqual([turnCount, i, 1]);
+      expect(await again.verify()).toMatchObject({ ok: true });
+      await again.close();
+    }
+  });
+});
