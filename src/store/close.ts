@@ -16,13 +16,14 @@ export async function closeEngine(engine: Engine, timeoutMs: number | undefined)
       ? undefined
       : platform.clock.schedule(timeoutMs, () => expired.reject(new StoreError('IO', `close: not all of it reached the disk within ${timeoutMs} ms`)), true);
   expired.promise.catch(() => undefined);
+  const finishing = finish(engine);
   try {
-    await Promise.race([finish(engine), expired.promise]);
+    await Promise.race([finishing, expired.promise]);
   } catch (error) {
     failure = error;
   }
   cancel?.();
-  const released = release(engine);
+  const released = release(engine, finishing);
   // After a time-out the disk may never answer: descriptors and lock are given up when it does, for until then we may still write.
   if (failure === undefined || timeoutMs === undefined) await released;
   else released.catch(() => undefined);
@@ -46,8 +47,10 @@ async function finish(engine: Engine): Promise<void> {
   await fs.syncDirectory(paths.root);
 }
 
-async function release(engine: Engine): Promise<void> {
+async function release(engine: Engine, finishing: Promise<void>): Promise<void> {
   const { foundation, log } = engine;
+  // After a time-out it may still be at work, and the next one to hold the lock must not meet it.
+  await finishing.catch(() => undefined);
   await log.end();
   await foundation.queues.close().catch(() => undefined);
   await foundation.index?.close().catch(() => undefined);

@@ -1,0 +1,264 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock, memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { traceCalls } from '../../src/testing/trace-calls.js';
+import { failure, openTiny, readQueue, root, systemError, texts, turns } from '../contract/harness.js';
+
+const queue = { topic: 'T' };
+
+/** Calls that change something, without what differs from run to run. */
+function changes(lines: readonly string[]): string[] {
+  return lines
+    .filter((line) => /^(\.\.\. )?(write|writeSync|sync|syncDirectory|rename|remove|truncate|makeDirectory|lockDirectory) /.test(line))
+    .map((line) => line.replace(/tmp\/[0-9a-f]{16}\b/g, 'tmp/random').replace(/index\/\d{17}/g, 'index/file'));
+}
+
+describe('close', () => {
+  it('makes its calls in the order that lets the next opening be a clean one', async () => {
+    const lines: string[] = [];
+    const store = await openTiny(traceCalls(memoryPlatform({ clock: manualClock() }), (line) => lines.push(line), root), { flush: 'async', flushIntervalMs: 1_000_000 });
+    await store.append({ ...queue, body: 'x', keys: ['k'] });
+    lines.length = 0;
+    await store.close();
+    expect(changes(lines)).toMatchInlineSnapshot(`
+      [
+        "sync stratalog/tmp/00000000000000000000 data",
+        "writeSync stratalog/watermark @0 +4096",
+        "makeDirectory stratalog/rebuild",
+        "makeDirectory consumequeue/T/0",
+        "writeSync stratalog/rebuild/new-1 @319 +1",
+        "write stratalog/rebuild/new-1 @0 +20",
+        "rename stratalog/rebuild/new-1 consumequeue/T/0/00000000000000000000",
+        "sync consumequeue/T/0/00000000000000000000 data",
+        "syncDirectory consumequeue/T/0",
+        "syncDirectory consumequeue/T",
+        "syncDirectory consumequeue",
+        "syncDirectory .",
+        "writeSync index/file @467 +1",
+        "writeSync index/file @88 +20",
+        "sync index/file data",
+        "write index/file @40 +28",
+        "write index/file @0 +40",
+        "sync index/file data",
+        "syncDirectory index",
+        "syncDirectory .",
+        "write stratalog/tmp/random @0 +295",
+        "sync stratalog/tmp/random all",
+        "rename stratalog/tmp/random config/topics.json",
+        "syncDirectory config",
+        "sync stratalog/watermark data",
+        "write stratalog/tmp/random @0 +404",
+        "sync stratalog/tmp/random all",
+        "rename stratalog/tmp/random stratalog/state",
+        "syncDirectory stratalog",
+        "write checkpoint @0 +4096",
+        "sync checkpoint all",
+        "write stratalog/tmp/random @0 +182",
+        "sync stratalog/tmp/random all",
+        "rename stratalog/tmp/random stratalog/manifest",
+        "syncDirectory stratalog",
+        "remove stratalog/tmp/00000000000000004096",
+        "remove abort",
+        "syncDirectory .",
+      ]
+    `);
+  });
+
+  it('in short: log, queues, index, topics, watermark, state, checkpoint, manifest, and at last abort', async () => {
+    const lines: string[] = [];
+    const store = await openTiny(traceCalls(memoryPlatform(), (line) => lines.push(line), root), { flush: 'async', flushIntervalMs: 1_000_000 });
+    for (let i = 0; i < 30; i += 1) await store.append({ ...queue, body: `m-${i}`.padEnd(100), keys: ['k'] });
+    lines.length = 0;
+    await store.close();
+    const last = (pattern: RegExp): number => lines.findLastIndex((line) => pattern.test(line));
+    const order = [
+      /^(\.\.\. )?sync (commitlog|stratalog\/tmp)\/\d{20} /,
+      /^(\.\.\. )?sync index\//,
+      /^rename stratalog\/tmp\/\w+ config\/topics.json/,
+      /^rename stratalog\/tmp\/\w+ stratalog\/state/,
+      /^sync checkpoint all/,
+      /^rename stratalog\/tmp\/\w+ stratalog\/manifest/,
+      /^remove abort/,
+      /^syncDirectory \./,
+    ].map(last);
+    expect(order.every((index) => index >= 0)).toBe(true);
+    expect([...order].sort((a, b) => a - b)).toEqual(order);
+    // Nothing is written once `abort` is gone.
+    expect(changes(lines.slice(last(/^remove abort/)))).toEqual(['remove abort', 'syncDirectory .']);
+  });
+
+  it('twice is fine: both end together, and a third one at once', async () => {
+    const store = await openTiny(memoryPlatform());
+    await store.append({ ...queue, body: 'x' });
+    const first = store.close();
+    const second = store.close();
+    await Promise.all([first, second]);
+    expect(store.status).toBe('closed');
+    await store.close();
+    await store[Symbol.asyncDispose]();
+  });
+
+  it('finishes what was called before it, and refuses what is called after', async () => {
+    const platform = memoryPlatform();
+    const store = await openTiny(platform);
+    const before = Array.from({ length: 50 }, (_, i) => store.append({ ...queue, body: `m-${i}` }));
+    const closing = store.close();
+    expect(store.status).toBe('closing');
+    for (const call of [() => store.append({ ...queue, body: 'late' }), () => store.flush(), () => store.read(queue, { from: 'earliest' }), () => store.clean(), () => store.repair()]) {
+      expect(await failure(call)).toMatchObject({ code: 'STORE_CLOSED' });
+    }
+    expect((await Promise.all(before)).every((receipt) => receipt.durable)).toBe(true);
+    await closing;
+    const again = await openTiny(platform);
+    expect(again.recovery.cleanShutdown).toBe(true);
+    expect(texts(await readQueue(again, queue))).toEqual(Array.from({ length: 50 }, (_, i) => `m-${i}`));
+    await again.close();
+  });
+
+  it('makes an async store durable', async () => {
+    const platform = memoryPlatform();
+    const store = await openTiny(platform, { flush: 'async', flushIntervalMs: 1_000_000 });
+    for (let i = 0; i < 40; i += 1) await store.append({ ...queue, body: `m-${i}`, keys: ['k'] });
+    await store.close();
+    const again = await openTiny(platform.crash('synced'));
+    expect(again.recovery).toMatchObject({ cleanShutdown: true, scannedBytes: 0 });
+    expect(await readQueue(again, queue)).toHaveLength(40);
+    await again.close();
+  });
+
+  it('that fails at any call rejects, leaves abort, gives the lock free, and loses nothing', async () => {
+    let failures = 0;
+    for (let nth = 1; ; nth += 1) {
+      const base = memoryPlatform();
+      let count: number | undefined;
+      let failed: string | undefined;
+      const platform = withFaults(base, (call) => {
+        if (count === undefined || call.op === 'close') return undefined;
+        count += 1;
+        if (count !== nth) return undefined;
+        failed = `${call.op} ${call.path}`;
+        return systemError('EIO');
+      });
+      const store = await openTiny(platform, { flush: 'async', flushIntervalMs: 1_000_000 });
+      for (let i = 0; i < 30; i += 1) await store.append({ ...queue, body: `m-${i}`.padEnd(60), keys: ['k'] });
+      count = 0;
+      const result = await failure(() => store.close());
+      expect(store.status).toBe('closed');
+      const isReported = (result as Error).message !== 'nothing was refused';
+      if (isReported) {
+        failures += 1;
+        expect(['IO', 'STORE_FAILED', 'DISK_FULL']).toContain((result as { code?: string }).code);
+        // Only the last sync, of a directory in which `abort` is gone already, may fail without it.
+        if (failed !== `syncDirectory ${root}`) expect({ failed, abort: base.fs.exists(`${root}/abort`) }).toEqual({ failed, abort: true });
+      }
+      const again = await openTiny(base);
+      if (!isReported && failed !== undefined) expect(again.recovery.cleanShutdown).toBe(true);
+      expect(await readQueue(again, queue)).toHaveLength(30);
+      expect((await again.verify()).ok).toBe(true);
+      await again.close();
+      if (failed === undefined) break;
+    }
+    expect(failures).toBeGreaterThan(20);
+  });
+
+  it('of a store that has failed rejects with what it failed of, and can be opened again', async () => {
+    const base = memoryPlatform();
+    let failing = false;
+    const platform = withFaults(base, (call) => (failing && call.op === 'sync' ? systemError('EIO') : undefined));
+    const store = await openTiny(platform);
+    await store.append({ ...queue, body: 'kept' });
+    failing = true;
+    expect(await failure(() => store.append({ ...queue, body: 'doubtful' }))).toMatchObject({ code: 'STORE_FAILED', stored: 'unknown' });
+    expect(await failure(() => store.close())).toMatchObject({ code: 'STORE_FAILED' });
+    expect(base.fs.exists(`${root}/abort`)).toBe(true);
+    const again = await openTiny(base);
+    expect(again.recovery.cleanShutdown).toBe(false);
+    expect(texts(await readQueue(again, queue)).slice(0, 1)).toEqual(['kept']);
+    await again.close();
+  });
+
+  it('that takes longer than its time limit rejects; the lock is kept until the disk answers', async () => {
+    const clock = manualClock();
+    const base = memoryPlatform({ clock });
+    let hangs = false;
+    let waiting: (() => void) | undefined;
+    const hanging = withHangingSync(base, async () => {
+      if (hangs) await new Promise<void>((resolve) => (waiting = resolve));
+    });
+    const opening = openTiny(hanging, { flush: 'async', flushIntervalMs: 1_000_000 });
+    await clock.advance(10);
+    const store = await opening;
+    const appended = store.append({ ...queue, body: 'x' });
+    await clock.advance(10);
+    await appended;
+    hangs = true;
+    const closing = failure(() => store.close({ timeoutMs: 5000 }));
+    await clock.advance(4999);
+    expect(store.status).toBe('closing');
+    await clock.advance(1);
+    const error = await closing;
+    expect(error).toMatchObject({ code: 'IO' });
+    expect((error as Error).message).toContain('5000 ms');
+    expect(store.status).toBe('closed');
+    expect(base.fs.exists(`${root}/abort`)).toBe(true);
+    expect(base.fs.lockDirectory(root)).toBeUndefined();
+    hangs = false;
+    waiting?.();
+    await turns(300);
+    // What was late has come to its end by itself, and nobody writes any more.
+    base.fs.lockDirectory(root)!.release();
+    const reopening = openTiny(base);
+    await clock.advance(10);
+    const again = await reopening;
+    expect(again.bounds(queue).max).toBe(1);
+    const closingAgain = again.close();
+    await clock.advance(10);
+    await closingAgain;
+  });
+
+  it('a time limit that is no time is a wrong call, and the store stays open', async () => {
+    const store = await openTiny(memoryPlatform());
+    for (const timeoutMs of [-1, 0.5, Number.NaN, '5', null]) {
+      const error = await failure(() => store.close({ timeoutMs: timeoutMs as number }));
+      expect(error instanceof TypeError || error instanceof RangeError).toBe(true);
+    }
+    expect(store.status).toBe('open');
+    await store.close();
+  });
+});
+
+function withHangingSync(base: ReturnType<typeof memoryPlatform>, before: () => Promise<void>): ReturnType<typeof memoryPlatform> {
+  const { fs } = base;
+  return {
+    ...base,
+    fs: {
+      exists: (path) => fs.exists(path),
+      list: (path) => fs.list(path),
+      makeDirectory: async (path) => await fs.makeDirectory(path),
+      rename: async (from, to) => await fs.rename(from, to),
+      remove: async (path) => await fs.remove(path),
+      link: async (from, to) => await fs.link(from, to),
+      copy: async (from, to, bytes) => await fs.copy(from, to, bytes),
+      syncDirectory: async (path) => await fs.syncDirectory(path),
+      lockDirectory: (path) => fs.lockDirectory(path),
+      diskUsage: async (path) => await fs.diskUsage(path),
+      open: (path, mode) => {
+        const file = fs.open(path, mode);
+        return {
+          path,
+          readSync: (into, at) => file.readSync(into, at),
+          read: async (into, at) => await file.read(into, at),
+          writeSync: (parts, at) => file.writeSync(parts, at),
+          write: async (parts, at) => await file.write(parts, at),
+          truncate: async (bytes) => await file.truncate(bytes),
+          sizeBytes: () => file.sizeBytes(),
+          linkCount: () => file.linkCount(),
+          close: async () => await file.close(),
+          sync: async (kind) => {
+            await before();
+            await file.sync(kind);
+          },
+        };
+      },
+    },
+  };
+}
