@@ -38,7 +38,10 @@ export class CustomFeeder {
     this.#visible = visible;
     this.#flushed = flushed;
     this.#onBroken = onBroken;
-    this.#position = Math.max(segments.minOffset, Math.min(target.from() ?? segments.minOffset, visible()));
+    const from = target.from();
+    // What is no offset at all would never be reached.
+    const start = from !== undefined && Number.isSafeInteger(from) ? from : segments.minOffset;
+    this.#position = Math.max(segments.minOffset, Math.min(start, visible()));
   }
 
   /** More may be visible. */

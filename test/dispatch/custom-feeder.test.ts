@@ -63,6 +63,12 @@ describe('CustomFeeder', () => {
     make({ from: () => receipts[40]?.physicalOffset }).wake();
     await turns();
     expect(seen).toEqual(names(20, 40));
+    for (const from of [undefined, -5, Number.NaN, 0.5]) {
+      seen.length = 0;
+      make({ from: () => from }).wake();
+      await turns();
+      expect(seen).toEqual(names(60));
+    }
     seen.length = 0;
     make({ from: () => 10 ** 9 }).wake();
     await harness.log.append(message('new'), 'async', undefined);
