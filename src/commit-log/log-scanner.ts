@@ -14,6 +14,8 @@ export interface ScanOptions {
   readonly verify: boolean;
   /** Whether the record checksum must be there and match, at this offset: we wrote it. */
   readonly isOurs: (offset: number) => boolean;
+  /** A further look at a record that verifies; false: it is none. */
+  readonly isWhole?: ((view: RecordView, offset: number) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** After each chunk: where the scan is. */
   readonly onProgress?: ((offset: number) => void) | undefined;
@@ -72,6 +74,7 @@ export class LogScanner {
       }
       if (view.physicalOffset !== offset) return ended('invalid', `a record that says it belongs at ${view.physicalOffset}`);
       if (options.verify && !view.verify(options.isOurs(offset))) return ended('invalid', 'a record whose checksum does not match');
+      if (options.isWhole?.(view, offset) === false) return ended('invalid', 'a record of which a part never reached the disk');
       count += 1;
       const more = visit(view, offset, this.#chunk);
       offset += view.recordBytes;

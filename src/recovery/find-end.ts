@@ -1,6 +1,8 @@
 import { corrupt } from '../base/errors.js';
 import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
+import { isAllZero } from '../base/bytes.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
+import type { RecordView } from '../format/record-view.js';
 
 export interface FindEndOptions {
   readonly segments: LogSegments;
@@ -35,10 +37,12 @@ export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
   const { segments, watermark, mode } = options;
   const scanner = new LogScanner(segments);
   const tail = new TailOfLog();
+  // Where our own checksum covers the whole record it has said so; what was durable once is damage if it has changed.
+  const isWhole = (view: RecordView, offset: number): boolean => offset < watermark || options.isOurs(offset) || !lacksSector(view, offset);
   let from = options.from;
   for (;;) {
     const stopped = await scanner.scan(
-      { from, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: options.isOurs, signal: options.signal, onProgress: options.onProgress },
+      { from, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: options.isOurs, isWhole, signal: options.signal, onProgress: options.onProgress },
       (view, offset) => tail.visit(offset, view.recordBytes, view.storedAt, options.believesBatches(offset) ? view.batchMark() : undefined),
     );
     const whole = Math.max(tail.wholeEnd(stopped.offset), Math.min(watermark, stopped.offset));
@@ -55,6 +59,24 @@ export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
     tail.endBatch();
     from = next;
   }
+}
+
+/** What a disk writes whole or not at all. */
+const SECTOR_BYTES = 512;
+
+/**
+ * Whether a sector of a record's properties is missing. A record without a checksum over all of it vouches for its body only: with its
+ * last sector lost in a power cut it would come back without keys and tag. Its other parts are told by size, topic and body checksum.
+ */
+function lacksSector(view: RecordView, offset: number): boolean {
+  const shift = offset - view.start;
+  const end = view.propertiesEnd + shift;
+  for (let sector = offset - (offset % SECTOR_BYTES) + SECTOR_BYTES; sector < end; sector += SECTOR_BYTES) {
+    const from = Math.max(sector, view.propertiesStart + shift);
+    const to = Math.min(sector + SECTOR_BYTES, end);
+    if (from < to && isAllZero(view.bytes, from - shift, to - shift)) return true;
+  }
+  return false;
 }
 
 /** The last records seen, and whether they belong to a batch that is not complete yet. */

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { openStore } from '../../src/index.js';
+import { memoryPlatform } from '../../src/testing/memory-platform.js';
+
+const sectorBytes = 512;
+
+it('does not take a record whose last sector a power cut has lost for one without properties', async () => {
+  const options = { segmentBytes: 8192, queueEntriesPerFile: 16, indexSlotCount: 7, indexEntryCount: 20, freeBytesMin: 0, recordChecksum: false };
+  const disk = memoryPlatform();
+  const store = await openStore('/store', { platform: disk, ...options, flush: 'async', flushIntervalMs: 60_000 });
+  await store.append({ topic: 'T', body: 'first', keys: ['key-0'] });
+  await store.flush();
+  // The body ends in front of a sector's end, the properties reach beyond it.
+  let last = await store.append({ topic: 'T', body: 'x'.repeat(250), keys: ['key-1'] });
+  while ((last.physicalOffset + last.recordBytes) % sectorBytes > 20) {
+    last = await store.append({ topic: 'T', body: 'x'.repeat(250), keys: [`key-${last.queueOffset}`] });
+  }
+  const killed = disk.crash('all');
+  await store.close().catch(() => undefined);
+  const lostFrom = last.physicalOffset + last.recordBytes - ((last.physicalOffset + last.recordBytes) % sectorBytes);
+  const file = killed.fs.open('/store/commitlog/00000000000000000000', 'read-write');
+  file.writeSync([Buffer.alloc(sectorBytes)], lostFrom);
+  await file.close();
+
+  const again = await openStore('/store', { platform: killed, ...options });
+  expect(await again.get(last.physicalOffset)).toBeUndefined();
+  expect(again.bounds({ topic: 'T' }).max).toBe(last.queueOffset);
+  for await (const message of again.tail({ topic: 'T' }, { from: 'earliest', until: 'end' })) expect(message.keys).toHaveLength(1);
+  await again.close();
+});
