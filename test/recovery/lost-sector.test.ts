@@ -8,13 +8,13 @@ it('does not take a record whose last sector a power cut has lost for one withou
   const options = { segmentBytes: 8192, queueEntriesPerFile: 16, indexSlotCount: 7, indexEntryCount: 20, freeBytesMin: 0, recordChecksum: false };
   const disk = memoryPlatform();
   const store = await openStore('/store', { platform: disk, ...options, flush: 'async', flushIntervalMs: 60_000 });
-  await store.append({ topic: 'T', body: 'first', keys: ['key-0'] });
+  const first = await store.append({ topic: 'T', body: 'first', keys: ['key-0'] });
   await store.flush();
-  // The body ends in front of a sector's end, the properties reach beyond it.
-  let last = await store.append({ topic: 'T', body: 'x'.repeat(250), keys: ['key-1'] });
-  while ((last.physicalOffset + last.recordBytes) % sectorBytes > 20) {
-    last = await store.append({ topic: 'T', body: 'x'.repeat(250), keys: [`key-${last.queueOffset}`] });
-  }
+  // Its last sector holds nothing but the end of its only property.
+  const withoutBody = first.recordBytes - 'first'.length;
+  const bodyBytes = 2 * sectorBytes + 6 - first.recordBytes - withoutBody;
+  const last = await store.append({ topic: 'T', body: 'x'.repeat(bodyBytes), keys: ['key-1'] });
+  expect((last.physicalOffset + last.recordBytes) % sectorBytes).toBe(6);
   const killed = disk.crash('all');
   await store.close().catch(() => undefined);
   const lostFrom = last.physicalOffset + last.recordBytes - ((last.physicalOffset + last.recordBytes) % sectorBytes);
