@@ -23,7 +23,8 @@ import {
  *
  *   tombstone  same topic, queue and queue offset, flag 0x4C4F5354, empty body. A rest of the span that is too short for a filler
  *              becomes its body, in zeros.
- *   filler     topic STRATALOG_FILLER, transaction type ROLLBACK (no queue, no index), a body of zeros.
+ *   filler     topic STRATALOG_FILLER, transaction type ROLLBACK (no queue, no index), a body of zeros. In place of a single record
+ *              smaller than that: as much of the topic as fits, IPv4 hosts, no body. By its type it is no message either.
  *
  * Both carry the record checksum where the span does.
  */
@@ -59,12 +60,17 @@ export function encodeTombstone(into: Buffer, at: number, recordBytes: number, l
   writeRecord(into, at, recordBytes, { ...lost, flag: tombstoneFlag, sysFlag: 0, bodyBytes }, options);
 }
 
-/** The smallest filler. */
+/** The smallest filler with its whole topic. */
 export function fillerBytesMin(options: RepairOptions): number {
   return fixedBytes(options) + fillerTopic.length;
 }
 
-/** Writes a filler of exactly `recordBytes`, at least `fillerBytesMin`, at `into[at]`. */
+/** The smallest filler of all: as large as the smallest record that there can be. */
+export function shortFillerBytesMin(options: RepairOptions): number {
+  return fixedBytes({ ...options, storeHost: shortHost }) + 1;
+}
+
+/** Writes a filler of exactly `recordBytes`, at least `shortFillerBytesMin`, at `into[at]`. */
 export function encodeFiller(
   into: Buffer,
   at: number,
@@ -73,11 +79,15 @@ export function encodeFiller(
   storedAt: number,
   options: RepairOptions,
 ): void {
-  const bodyBytes = recordBytes - fillerBytesMin(options);
-  assert(bodyBytes >= 0, 'a filler has room for its fixed fields');
-  const filler = { topic: fillerTopic, queueId: 0, queueOffset: 0, physicalOffset, storedAt };
-  writeRecord(into, at, recordBytes, { ...filler, flag: 0, sysFlag: transactionRollback, bodyBytes }, options);
+  assert(recordBytes >= shortFillerBytesMin(options), 'a filler has room for its fixed fields');
+  const used = recordBytes < fillerBytesMin(options) ? { ...options, storeHost: shortHost } : options;
+  const topic = fillerTopic.slice(0, recordBytes - fixedBytes(used));
+  const bodyBytes = recordBytes - fixedBytes(used) - topic.length;
+  const filler = { topic, queueId: 0, queueOffset: 0, physicalOffset, storedAt };
+  writeRecord(into, at, recordBytes, { ...filler, flag: 0, sysFlag: transactionRollback, bodyBytes }, used);
 }
+
+const shortHost: HostAddress = { address: '0.0.0.0', port: 0 };
 
 function fixedBytes(options: RepairOptions): number {
   const host = encodeHost(options.storeHost, 'storeHost');

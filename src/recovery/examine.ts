@@ -93,7 +93,8 @@ export function refuseForeignShapes(fs: FileSystem, paths: StorePaths): void {
     throw new StoreError('FORMAT_UNSUPPORTED', `${at}: this is a store with ${shape}, which stratalog does not read; nothing was touched`);
   };
   const queueNames = listIfThere(fs, paths.consumeQueue);
-  if (queueNames.includes('CURRENT') || queueNames.some((name) => /^MANIFEST-\d+$/.test(name))) refuse('RocksDB queues', paths.consumeQueue);
+  if (queueNames.includes('CURRENT') || queueNames.some((name) => /^MANIFEST-\d+$/.test(name)))
+    refuse('RocksDB queues', paths.consumeQueue);
   for (const name of names) {
     const at = `${paths.root}/${name}`;
     if (name.startsWith('dledger-')) refuse('a DLedger log', at);

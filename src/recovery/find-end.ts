@@ -42,7 +42,15 @@ export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
   let from = options.from;
   for (;;) {
     const stopped = await scanner.scan(
-      { from, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: options.isOurs, isWhole, signal: options.signal, onProgress: options.onProgress },
+      {
+        from,
+        limit: Number.MAX_SAFE_INTEGER,
+        verify: true,
+        isOurs: options.isOurs,
+        isWhole,
+        signal: options.signal,
+        onProgress: options.onProgress,
+      },
       (view, offset) => tail.visit(offset, view.recordBytes, view.storedAt, options.believesBatches(offset) ? view.batchMark() : undefined),
     );
     const whole = Math.max(tail.wholeEnd(stopped.offset), Math.min(watermark, stopped.offset));

@@ -1,5 +1,6 @@
 import { LogScanner } from '../commit-log/log-scanner.js';
 import { RecordView } from '../format/record-view.js';
+import { shortFillerBytesMin } from '../format/repair-records.js';
 import { isInSpans } from './manifest.js';
 import type { SkipOptions } from './skip-damage.js';
 
@@ -15,17 +16,20 @@ const magics: readonly Buffer[] = [Buffer.from('daa320a7', 'hex'), Buffer.from('
  */
 export async function findResync(options: SkipOptions, start: number, segmentEnd: number): Promise<number> {
   const { segments } = options;
-  const places = options.placesIn(start + 1, segmentEnd);
+  // Nearer than the smallest record there is no other, and nothing could stand in between.
+  const nearest = start + shortFillerBytesMin({ storeHost: options.storeHost, recordChecksum: isInSpans(options.spans, start) });
+  const places = options.placesIn(nearest, segmentEnd);
   for (const place of places) {
     const record = await recordAt(options, place.physicalOffset);
-    if (record?.recordBytes === place.recordBytes && record.topic === place.topic && record.queueId === place.queueId) return place.physicalOffset;
+    if (record?.recordBytes === place.recordBytes && record.topic === place.topic && record.queueId === place.queueId)
+      return place.physicalOffset;
   }
   const named = new Set(places.map((place) => place.physicalOffset));
   const head = Buffer.alloc(MAGIC_AT + 4);
   await segments.read(head, start);
   const claimed = start + head.readInt32BE(0);
-  if (claimed > start && claimed < segmentEnd && (await isConnected(options, claimed, segmentEnd, named))) return claimed;
-  return (await search(options, start + 1, segmentEnd, named)) ?? segmentEnd;
+  if (claimed >= nearest && claimed < segmentEnd && (await isConnected(options, claimed, segmentEnd, named))) return claimed;
+  return (await search(options, nearest, segmentEnd, named)) ?? segmentEnd;
 }
 
 interface FoundRecord {
@@ -70,7 +74,10 @@ async function search(options: SkipOptions, from: number, segmentEnd: number, na
       const offset = at + candidate;
       // The head alone tells most of them apart.
       const kind = view.read(chunk, candidate, bytes);
-      const mayBe = kind === 'record' ? view.physicalOffset === offset : view.bytesNeeded > bytes - candidate && offset + view.bytesNeeded <= segmentEnd;
+      const mayBe =
+        kind === 'record'
+          ? view.physicalOffset === offset
+          : view.bytesNeeded > bytes - candidate && offset + view.bytesNeeded <= segmentEnd;
       if (mayBe && (await isConnected(options, offset, segmentEnd, named))) return offset;
     }
     if (bytes < CHUNK_BYTES) return undefined;
@@ -81,7 +88,8 @@ async function search(options: SkipOptions, from: number, segmentEnd: number, na
 function candidates(chunk: Buffer, bytes: number): readonly number[] {
   const found: number[] = [];
   for (const magic of magics) {
-    for (let at = chunk.indexOf(magic, MAGIC_AT); at >= 0 && at + MAGIC_AT <= bytes; at = chunk.indexOf(magic, at + 1)) found.push(at - MAGIC_AT);
+    for (let at = chunk.indexOf(magic, MAGIC_AT); at >= 0 && at + MAGIC_AT <= bytes; at = chunk.indexOf(magic, at + 1))
+      found.push(at - MAGIC_AT);
   }
   return found.sort((a, b) => a - b);
 }

@@ -43,7 +43,13 @@ function addPlaces(places: QueuePlace[], queues: PlacedQueues, registry: QueueRe
       if (physicalOffset >= to) return;
       const recordBytes = entryRecordBytes(bytes, i * queueEntryBytes);
       if (physicalOffset < from || recordBytes <= 0) continue;
-      places.push({ topic: registry.topicOf(slot), queueId: registry.queueIdOf(slot), queueOffset: queueOffset + i, physicalOffset, recordBytes });
+      places.push({
+        topic: registry.topicOf(slot),
+        queueId: registry.queueIdOf(slot),
+        queueOffset: queueOffset + i,
+        physicalOffset,
+        recordBytes,
+      });
     }
     queueOffset += count;
   }

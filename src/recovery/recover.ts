@@ -115,7 +115,9 @@ function presentBases(options: RecoverOptions): number[] {
     const isMisfit = file.sizeBytes > segmentBytes || (file.sizeBytes < segmentBytes && !isLast);
     if (isMisfit && options.mode === 'strict') {
       const what = `the segment has ${file.sizeBytes} bytes instead of ${segmentBytes}`;
-      throw new StoreError('CORRUPT', `${path}: ${what}; recovery 'skip' puts aside what is too much and repairs what is missing`, { details: { path, offset: Math.min(file.sizeBytes, segmentBytes), what } });
+      throw new StoreError('CORRUPT', `${path}: ${what}; recovery 'skip' puts aside what is too much and repairs what is missing`, {
+        details: { path, offset: Math.min(file.sizeBytes, segmentBytes), what },
+      });
     }
     bases.push(file.base);
   }
@@ -174,9 +176,10 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
     const refeedFrom = await openIndex(options, options.index, state, true);
     if (refeedFrom !== undefined) count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end);
   }
-  const lastRecord = watermark !== undefined && found.watermark !== undefined && watermark.lastRecordStart >= 0
-    ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
-    : undefined;
+  const lastRecord =
+    watermark !== undefined && found.watermark !== undefined && watermark.lastRecordStart >= 0
+      ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
+      : undefined;
   return report(options, manifest, { end, lastRecord, lastStoredAt: state.lastStoredAt }, count, { clean: true });
 }
 
@@ -219,7 +222,11 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   for (let next = log.end; (await adoptMade(options, next)) && next === log.end; next = log.end) log = await search(next);
   await options.beforeChanges();
   const end = Math.max(log.end, min);
-  await rewrite({ ...options, fs: options.platform.fs }, watermark === undefined ? secondLastBase(segments) : durable - (durable % 4096), end);
+  await rewrite(
+    { ...options, fs: options.platform.fs },
+    watermark === undefined ? secondLastBase(segments) : durable - (durable % 4096),
+    end,
+  );
   const cuts = await cutLog({ ...options, fs: options.platform.fs }, end);
   // A killed process may have moved a segment in without living to make its name durable.
   await options.platform.fs.syncDirectory(options.paths.commitLog);
@@ -233,9 +240,11 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   }
   await options.queues.trim(min);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
-  const lastRecord = log.lastRecord ?? (watermark !== undefined && watermark.lastRecordStart >= 0 && watermark.flushedOffset <= end
-    ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
-    : undefined);
+  const lastRecord =
+    log.lastRecord ??
+    (watermark !== undefined && watermark.lastRecordStart >= 0 && watermark.flushedOffset <= end
+      ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
+      : undefined);
   return report(options, { ...manifest, spans }, { end, lastRecord, lastStoredAt }, count, {
     clean: false,
     scannedBytes: Math.max(0, end - from),
@@ -275,7 +284,8 @@ async function validWatermark(options: RecoverOptions): Promise<Watermark | unde
   const { watermark } = options.found;
   const { segments } = options;
   if (watermark === undefined) return undefined;
-  if (watermark.lastRecordStart < 0) return watermark.flushedOffset === 0 || watermark.flushedOffset === segments.minOffset ? watermark : undefined;
+  if (watermark.lastRecordStart < 0)
+    return watermark.flushedOffset === 0 || watermark.flushedOffset === segments.minOffset ? watermark : undefined;
   // A segment that is gone is no reason to forget how far the log was durable: that is what tells that it is gone.
   if (!segments.has(segments.baseOf(watermark.lastRecordStart))) return watermark;
   const hash = await recordHash(segments, watermark.lastRecordStart, watermark.flushedOffset);
@@ -368,7 +378,13 @@ function noteCuts(damage: DamageNote[], cuts: readonly CutTail[], log: FoundEnd,
   }
   for (const cut of cuts) {
     if (cut.asidePath === undefined) continue;
-    damage.push({ path: cut.path, offset: cut.offset, bytes: cut.bytes, what: 'records behind the end of the log', quarantinePath: cut.asidePath });
+    damage.push({
+      path: cut.path,
+      offset: cut.offset,
+      bytes: cut.bytes,
+      what: 'records behind the end of the log',
+      quarantinePath: cut.asidePath,
+    });
   }
 }
 

@@ -75,7 +75,12 @@ function lastBelow(queues: RecoverableQueues, slot: number, end: number): number
 }
 
 /** Opens the key index; from where it has to be fed again. A store that was written without one has to be indexed whole. */
-export async function openIndex(options: RecoverOptions, index: RecoverableIndex, state: State | undefined, clean: boolean): Promise<number | undefined> {
+export async function openIndex(
+  options: RecoverOptions,
+  index: RecoverableIndex,
+  state: State | undefined,
+  clean: boolean,
+): Promise<number | undefined> {
   const { refeedFrom } = await index.open(state?.index ?? [], clean && state?.index !== undefined, options.segments.minOffset);
   return state?.index === undefined ? 0 : refeedFrom;
 }

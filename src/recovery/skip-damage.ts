@@ -1,10 +1,18 @@
 import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
 import { encodeBlank } from '../format/record-encoder.js';
-import { encodeFiller, encodeTombstone, fillerBytesMin, type LostRecord, type RepairOptions, tombstoneBytes } from '../format/repair-records.js';
+import {
+  encodeFiller,
+  encodeTombstone,
+  fillerBytesMin,
+  type LostRecord,
+  type RepairOptions,
+  tombstoneBytes,
+} from '../format/repair-records.js';
 import { findResync } from './find-resync.js';
 import { isInSpans, type OwnSpan } from './manifest.js';
 import { keepAside, type MendOptions } from './mend-log.js';
-import { withOwnSegment } from './own-segment.js';
+import { withFile, withOwnSegment } from './own-segment.js';
+import type { StoreFile } from '../platform/platform.js';
 import type { QueuePlace } from './queue-places.js';
 
 /** One span that recovery skipped or cut; as in the recovery report. */
@@ -25,6 +33,8 @@ export interface SkipOptions extends MendOptions {
   readonly numbersAt: { readonly from: number; readonly next: ReadonlyMap<string, number> };
   /** Where everything after it may be torn as well as damaged. */
   readonly durable: number;
+  /** Of a log that is being written: a record begins there, or will. */
+  readonly goesOnAt?: number | undefined;
 }
 
 export interface Skipped {
@@ -52,14 +62,14 @@ export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promis
   const base = segments.baseOf(start);
   const segmentEnd = base + segments.segmentBytes;
   if (stopped.reason === 'missing') await makeMissing(options, base);
-  const resync = stopped.reason === 'missing' ? segmentEnd : await findResync(options, start, segmentEnd);
+  const knownEnd = options.goesOnAt !== undefined && options.goesOnAt > start ? Math.min(options.goesOnAt, segmentEnd) : segmentEnd;
+  const resync = stopped.reason === 'missing' ? segmentEnd : await findResync(options, start, knownEnd);
   const lost = await lostNumbers(options, start, resync);
   const repair: RepairOptions = { storeHost: options.storeHost, recordChecksum: isInSpans(spans, start) };
   const written = layOut(lost, start, resync, segmentEnd, repair);
   const path = segments.pathOf(base);
   let quarantinePath: string | undefined;
-  await segments.forget(base);
-  await withOwnSegment(options, base, async (file) => {
+  await changing(options, base, async (file) => {
     if (stopped.reason !== 'missing') quarantinePath = await keepAside(options, file, base, start - base, resync - base);
     if (file.sizeBytes() < segments.segmentBytes) await file.truncate(segments.segmentBytes);
     let at = start - base;
@@ -71,6 +81,14 @@ export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promis
   });
   const note = { path, offset: start - base, bytes: resync - start, what: stopped.what, quarantinePath };
   return { next: start, bytes: resync - start, notes: [note], queues: lost };
+}
+
+/** A segment that is being written keeps its descriptor, and is the store's own since it was opened. */
+async function changing(options: SkipOptions, base: number, work: (file: StoreFile) => Promise<void>): Promise<void> {
+  const { segments } = options;
+  if (segments.activeAt(base) !== undefined) return await withFile(options.fs, segments.pathOf(base), 'read-write', work);
+  await segments.forget(base);
+  await withOwnSegment(options, base, work);
 }
 
 /** A segment that is gone comes back as an empty one of full length; what was in it becomes tombstones and a blank. */
@@ -122,7 +140,8 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
       ends.set(name, { from: ends.get(name)?.from, to: queueOffset });
     });
     // Further damage behind it: what follows that in the next segments still tells where the queues go on.
-    if (stopped.reason === 'invalid' || stopped.reason === 'missing') await restOfLog(segments.baseOf(stopped.offset) + segments.segmentBytes);
+    if (stopped.reason === 'invalid' || stopped.reason === 'missing')
+      await restOfLog(segments.baseOf(stopped.offset) + segments.segmentBytes);
   };
   await restOfLog(resync);
   await addLastOfQueue(options, start, next, ends);
@@ -147,10 +166,14 @@ async function addLastOfQueue(
   next: ReadonlyMap<string, number>,
   ends: Map<string, { from: number | undefined; to: number }>,
 ): Promise<void> {
-  await new LogScanner(options.segments).scan({ from: start, limit: start + 1, verify: false, isOurs: () => false, signal: options.signal }, (view) => {
-    const name = `${view.topic}/${view.queueId}`;
-    if (view.hasQueueOffset && !ends.has(name) && next.get(name) === view.queueOffset) ends.set(name, { from: undefined, to: view.queueOffset + 1 });
-  });
+  await new LogScanner(options.segments).scan(
+    { from: start, limit: start + 1, verify: false, isOurs: () => false, signal: options.signal },
+    (view) => {
+      const name = `${view.topic}/${view.queueId}`;
+      if (view.hasQueueOffset && !ends.has(name) && next.get(name) === view.queueOffset)
+        ends.set(name, { from: undefined, to: view.queueOffset + 1 });
+    },
+  );
 }
 
 /** The bytes of [start, resync): as many tombstones as fit, then filler, or a blank where nothing follows in the segment. */

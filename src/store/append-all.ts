@@ -83,6 +83,7 @@ async function take(engine: Engine, message: NewMessage, signal: AbortSignal | u
 }
 
 function toIterable(messages: Iterable<NewMessage> | AsyncIterable<NewMessage>): Iterable<NewMessage> | AsyncIterable<NewMessage> {
-  if (typeof messages === 'object' && messages !== null && (Symbol.iterator in messages || Symbol.asyncIterator in messages)) return messages;
+  if (typeof messages === 'object' && messages !== null && (Symbol.iterator in messages || Symbol.asyncIterator in messages))
+    return messages;
   throw new TypeError('messages must be an iterable or an async iterable');
 }

@@ -26,7 +26,11 @@ export async function append(engine: Engine, message: NewMessage, options: Appen
   return await engine.log.append(admitted(engine, message), flush, signal);
 }
 
-export async function appendBatch(engine: Engine, messages: readonly NewMessage[], options: AppendOptions | undefined): Promise<readonly Receipt[]> {
+export async function appendBatch(
+  engine: Engine,
+  messages: readonly NewMessage[],
+  options: AppendOptions | undefined,
+): Promise<readonly Receipt[]> {
   const { flush, signal } = resolveAppend(engine, options);
   if (!Array.isArray(messages)) throw new TypeError('messages must be an array');
   if (messages.length === 0) {

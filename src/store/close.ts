@@ -14,7 +14,11 @@ export async function closeEngine(engine: Engine, timeoutMs: number | undefined)
   const cancel =
     timeoutMs === undefined
       ? undefined
-      : platform.clock.schedule(timeoutMs, () => expired.reject(new StoreError('IO', `close: not all of it reached the disk within ${timeoutMs} ms`)), true);
+      : platform.clock.schedule(
+          timeoutMs,
+          () => expired.reject(new StoreError('IO', `close: not all of it reached the disk within ${timeoutMs} ms`)),
+          true,
+        );
   expired.promise.catch(() => undefined);
   const finishing = finish(engine);
   try {

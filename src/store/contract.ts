@@ -25,43 +25,49 @@ export type EndAt<Offset extends number = QueueOffset> = 'end' | Offset | { read
  * `queueId` defaults to 0. Queues need no making: one that nobody has written to is an empty one, `min` and `max` 0,
  * and waiting on it works. A message or a receipt is a QueueRef too.
  */
-export interface QueueRef { readonly topic: string; readonly queueId?: number | undefined }
-export interface Abortable { readonly signal?: AbortSignal | undefined }
-
+export interface QueueRef {
+  readonly topic: string;
+  readonly queueId?: number | undefined;
+}
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
 
 export interface StoreOptions {
-  readonly flush?: FlushMode | undefined;         // 'sync': there is no replica to repair from, so the default is the safe one
-  readonly flushIntervalMs?: number | undefined;  // 500      async mode: longest time between syncs
-  readonly segmentBytes?: number | undefined;     // 1 GiB    kept with the store
+  readonly flush?: FlushMode | undefined; // 'sync': there is no replica to repair from, so the default is the safe one
+  readonly flushIntervalMs?: number | undefined; // 500      async mode: longest time between syncs
+  readonly segmentBytes?: number | undefined; // 1 GiB    kept with the store
   readonly queueEntriesPerFile?: number | undefined; // 300_000  kept with the store
-  readonly indexSlotCount?: number | undefined;   // 5_000_000   kept with the store
-  readonly indexEntryCount?: number | undefined;  // 20_000_000  kept with the store
-  readonly keyIndex?: boolean | undefined;        // true
-  readonly recordChecksum?: boolean | undefined;  // true: the format's property checksum, over the whole record; false: body only
-  readonly messageBytesMax?: number | undefined;  // 4 MiB body
-  readonly pendingBytesMax?: number | undefined;  // 64 MiB   back-pressure: above it `append` waits, `appendSync` throws OVERLOADED
-  readonly freeBytesMin?: number | undefined;     // 64 MiB   with less left on the disk, writes are refused with DISK_FULL
+  readonly indexSlotCount?: number | undefined; // 5_000_000   kept with the store
+  readonly indexEntryCount?: number | undefined; // 20_000_000  kept with the store
+  readonly keyIndex?: boolean | undefined; // true
+  readonly recordChecksum?: boolean | undefined; // true: the format's property checksum, over the whole record; false: body only
+  readonly messageBytesMax?: number | undefined; // 4 MiB body
+  readonly pendingBytesMax?: number | undefined; // 64 MiB   back-pressure: above it `append` waits, `appendSync` throws OVERLOADED
+  readonly freeBytesMin?: number | undefined; // 64 MiB   with less left on the disk, writes are refused with DISK_FULL
   /** Nothing is ever deleted unless a bound is given here, or by `clean({ before })`. Whole segments, oldest first, all topics alike. */
-  readonly retention?: {
-    readonly maxAgeMs?: number | undefined;       // no bound; by `storedAt` of the segment's newest message
-    readonly maxBytes?: number | undefined;       // no bound; of the commit log
-    readonly diskUseRatioMax?: number | undefined; // no bound; RocketMQ's 0.75 deletes messages because others filled the disk
-  } | undefined;
+  readonly retention?:
+    | {
+        readonly maxAgeMs?: number | undefined; // no bound; by `storedAt` of the segment's newest message
+        readonly maxBytes?: number | undefined; // no bound; of the commit log
+        readonly diskUseRatioMax?: number | undefined; // no bound; RocketMQ's 0.75 deletes messages because others filled the disk
+      }
+    | undefined;
   /**
    * What recovery does about damage that is not a torn tail (bytes that were once durable and no longer verify):
    * `strict` (default) refuses to open with CORRUPT; `skip` quarantines the damaged span and keeps all that follows;
    * `truncate` cuts the log there, as Apache RocketMQ does.
    */
   readonly recovery?: 'strict' | 'skip' | 'truncate' | undefined;
-  readonly readOnly?: boolean | undefined;        // open beside a live writer, or on read-only media; takes no lock
+  readonly readOnly?: boolean | undefined; // open beside a live writer, or on read-only media; takes no lock
   readonly listener?: StoreListener | undefined;
-  readonly platform?: Platform | undefined;       // file system and clock; tests pass a faulty disk here
-  readonly signal?: AbortSignal | undefined;      // ends a long recovery; the store is as it was
+  readonly platform?: Platform | undefined; // file system and clock; tests pass a faulty disk here
+  readonly signal?: AbortSignal | undefined; // ends a long recovery; the store is as it was
   readonly unflushedBytesMax?: number | undefined; // 1 GiB   async mode: above it appends wait for the disk
-  readonly openFilesMax?: number | undefined;     // 256
+  readonly openFilesMax?: number | undefined; // 256
   readonly storeHost?: { readonly address: string; readonly port: number } | undefined; // 127.0.0.1:10911, in records and message ids
   // for layers on top
-  readonly systemMessages?: boolean | undefined;  // false: RocketMQ's reserved topics and property names are refused
+  readonly systemMessages?: boolean | undefined; // false: RocketMQ's reserved topics and property names are refused
   readonly admit?: ((message: NewMessage) => NewMessage) | undefined; // may rewrite or, by throwing, refuse a message before it is stored
   readonly targets?: readonly DispatchTarget[] | undefined;
 }
@@ -75,14 +81,16 @@ export interface DispatchTarget {
   /** Make durable all that was dispatched up to `end`. */
   sync(end: PhysicalOffset): Promise<void>;
 }
-export interface AppendOptions extends Abortable { readonly flush?: FlushMode | undefined }
+export interface AppendOptions extends Abortable {
+  readonly flush?: FlushMode | undefined;
+}
 
 export interface ReadOptions extends Abortable {
   readonly from: StartAt;
-  readonly countMax?: number | undefined;         // 32
-  readonly bytesMax?: number | undefined;         // 256 KiB; the first message is always returned whole
+  readonly countMax?: number | undefined; // 32
+  readonly bytesMax?: number | undefined; // 256 KiB; the first message is always returned whole
   readonly tags?: readonly string[] | undefined;
-  readonly waitMs?: number | undefined;           // 0: long poll for the first message
+  readonly waitMs?: number | undefined; // 0: long poll for the first message
 }
 export interface ReadResult {
   readonly messages: readonly Message[];
@@ -95,7 +103,7 @@ export interface ReadResult {
 export interface TailOptions<Offset extends number = QueueOffset> extends Abortable {
   readonly from: StartAt<Offset>;
   readonly tags?: readonly string[] | undefined;
-  readonly until?: EndAt<Offset> | undefined;     // none: waits for more
+  readonly until?: EndAt<Offset> | undefined; // none: waits for more
   readonly onExpired?: 'error' | 'skip' | undefined; // 'error'
   readonly onCorrupt?: 'error' | 'skip' | undefined; // 'error'
 }
@@ -117,8 +125,8 @@ export interface KeyQuery extends Abortable {
   readonly key: string;
   readonly since?: EpochMs | Date | undefined;
   readonly until?: EpochMs | Date | undefined;
-  readonly before?: PhysicalOffset | undefined;   // the next page: `physicalOffset` of the last message of this one
-  readonly countMax?: number | undefined;         // no bound
+  readonly before?: PhysicalOffset | undefined; // the next page: `physicalOffset` of the last message of this one
+  readonly countMax?: number | undefined; // no bound
 }
 
 /** What a store opened with `readOnly` can do; a program that only reads asks for this. */
@@ -145,7 +153,9 @@ export interface StoreReader extends AsyncDisposable {
   /** A consistent copy that opens by itself. `directory` must not exist; it appears whole or not at all. Also beside a live writer. */
   snapshot(directory: string, options?: Abortable & { readonly links?: boolean | undefined }): Promise<Watermarks>;
   /** Reads everything and checks everything; damages nothing. */
-  verify(options?: Abortable & { readonly onProgress?: ((done: { readonly bytes: number; readonly totalBytes: number }) => void) | undefined }): Promise<VerifyReport>;
+  verify(
+    options?: Abortable & { readonly onProgress?: ((done: { readonly bytes: number; readonly totalBytes: number }) => void) | undefined },
+  ): Promise<VerifyReport>;
   stats(): StoreStats;
   /** Finishes what was accepted, flushes, ends tails, releases the lock. Twice is fine. Rejects if not all of it reached the disk. */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>;
@@ -166,12 +176,18 @@ export interface Store extends StoreReader {
   /** Resolves as `flush` says; then the message is readable by offset, by key and by time (`async` asked of a `sync` store: after the next sync). */
   append(message: NewMessage, options?: AppendOptions): Promise<AppendReceipt>;
   /** All or none, after a crash and our own recovery too; adjacent in the log; may mix topics and queues. Together no larger than a segment. */
-  appendBatch<const T extends readonly NewMessage[]>(messages: T, options?: AppendOptions): Promise<{ readonly [K in keyof T]: AppendReceipt }>;
+  appendBatch<const T extends readonly NewMessage[]>(
+    messages: T,
+    options?: AppendOptions,
+  ): Promise<{ readonly [K in keyof T]: AppendReceipt }>;
   /** Any number of messages, as fast as the disk takes them and no faster: bulk import, end of a pipeline. Not atomic; on error a prefix is stored. */
-  appendAll(messages: Iterable<NewMessage> | AsyncIterable<NewMessage>, options?: AppendOptions & {
-    /** After each part that is as durable as `flush` says: `count` messages so far. From here an import can be resumed. */
-    readonly onProgress?: ((done: { readonly count: number; readonly last: AppendReceipt }) => void) | undefined;
-  }): Promise<{ readonly count: number }>;
+  appendAll(
+    messages: Iterable<NewMessage> | AsyncIterable<NewMessage>,
+    options?: AppendOptions & {
+      /** After each part that is as durable as `flush` says: `count` messages so far. From here an import can be resumed. */
+      readonly onProgress?: ((done: { readonly count: number; readonly last: AppendReceipt }) => void) | undefined;
+    },
+  ): Promise<{ readonly count: number }>;
   /**
    * With the operating system when it returns, **whatever `flush` says**: survives the process, not yet a power cut.
    * The next sync takes it along (`sync`: started at once, `async`: within `flushIntervalMs`); `await flush()` to be sure.
@@ -185,7 +201,9 @@ export interface Store extends StoreReader {
   /** Applies the `skip` repair (see `recovery`) to damage found since opening. */
   repair(options?: Abortable): Promise<RecoveryReport>;
   /** Deletes what retention allows, now; with `before`, also every segment that ends at or before it, whatever retention says. */
-  clean(options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }>;
+  clean(options?: {
+    readonly before?: PhysicalOffset | undefined;
+  }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }>;
 }
 
 export interface Watermarks {
@@ -201,7 +219,13 @@ export interface RecoveryReport {
   readonly truncatedBytes: number;
   readonly skippedBytes: number;
   /** The spans skipped or cut, at most 1,000 of them, and where their bytes were put aside. */
-  readonly damage: readonly { readonly path: string; readonly offset: number; readonly bytes: number; readonly what: string; readonly quarantinePath: string | undefined }[];
+  readonly damage: readonly {
+    readonly path: string;
+    readonly offset: number;
+    readonly bytes: number;
+    readonly what: string;
+    readonly quarantinePath: string | undefined;
+  }[];
   readonly redispatchedCount: number;
 }
 export interface VerifyReport {
@@ -226,7 +250,9 @@ export interface StoreStats extends Watermarks {
 /** Called after the fact; what a listener throws never reaches the store. */
 export interface StoreListener {
   readonly onSegmentRolled?: ((info: { path: string; baseOffset: number }) => void) | undefined;
-  readonly onSegmentDeleted?: ((info: { path: string; baseOffset: number; bytes: number; reason: 'age' | 'bytes' | 'disk' | 'request' }) => void) | undefined;
+  readonly onSegmentDeleted?:
+    | ((info: { path: string; baseOffset: number; bytes: number; reason: 'age' | 'bytes' | 'disk' | 'request' }) => void)
+    | undefined;
   readonly onFlushed?: ((info: { bytes: number; durationMs: number; waiterCount: number }) => void) | undefined;
   readonly onFailed?: ((info: { error: StoreError }) => void) | undefined;
   readonly onRecoveryProgress?: ((info: { scannedBytes: number; totalBytes: number }) => void) | undefined;

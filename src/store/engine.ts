@@ -56,42 +56,35 @@ export class Engine {
   #indexMendedMs = Number.NEGATIVE_INFINITY;
   readCount = 0;
 
-  constructor(foundation: Foundation, recovered: Recovered, report: RecoveryReport, listening: Listening, found: Examination, watermark: WatermarkFile, lock: { release(): void }) {
+  constructor(
+    foundation: Foundation,
+    recovered: Recovered,
+    report: RecoveryReport,
+    listening: Listening,
+    found: Examination,
+    watermark: WatermarkFile,
+    lock: { release(): void },
+  ) {
     const { options, platform, segments, registry, queues, index } = foundation;
     this.foundation = foundation;
     this.listening = listening;
     this.recovery = report;
     this.#lock = lock;
     this.diskGuard = new DiskGuard(platform, foundation.directory, options.freeBytesMin);
-    const encoder = new RecordEncoder(options);
-    this.log = new CommitLog({
-      ...options,
-      segments,
-      encoder,
-      registry,
-      clock: platform.clock,
-      hostHex: encodeHost(options.storeHost, 'storeHost').hex,
-      end: recovered.end,
-      lastStoredAt: recovered.lastStoredAt,
-      hooks: {
-        refusal: () => this.refusal(),
-        onVisible: () => this.#onVisible(),
-        onFlushed: (info) => this.#onFlushed(info),
-        onFailed: (error) => this.#onFailed(error),
-        onRolled: (segment) => {
-          listening.tell('onSegmentRolled', { path: segment.path, baseOffset: segment.baseOffset });
-          platform.clock.nextTurn(() => this.#runRetention());
-        },
-      },
-    });
+    this.log = this.#makeLog(recovered);
     this.sideKeeper = new SideKeeper(foundation, this.log, recovered.manifest, found, watermark);
     this.#indexFeeder =
-      index === undefined ? undefined : new IndexFeeder(index, segments, registry, () => this.dispatcher.dispatched, () => this.log.flushed);
+      index === undefined
+        ? undefined
+        : new IndexFeeder(
+            index,
+            segments,
+            registry,
+            () => this.dispatcher.dispatched,
+            () => this.log.flushed,
+          );
     this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.#indexFeeder, start: recovered.end });
-    const onBroken = (name: string, error: unknown): void => listening.targetFailed(name, error);
-    this.#customs = options.targets.map(
-      (target) => new CustomFeeder(target, segments, () => this.log.visible, () => this.log.flushed, onBroken),
-    );
+    this.#customs = this.#makeCustoms();
     this.safePoint = new SafePoint(
       {
         log: this.log,
@@ -193,11 +186,52 @@ export class Engine {
       const limit = this.dispatcher.dispatched;
       for (let from = segments.minOffset; from < limit; ) {
         const stopped = await new LogScanner(segments).scan({ from, limit, verify: false, isOurs: () => false }, (view, offset) => {
-          if (view.hasQueueOffset && view.queueId === queueId && view.topic === topic) put(view.queueOffset, offset, view.recordBytes, view.tagsCode());
+          if (view.hasQueueOffset && view.queueId === queueId && view.topic === topic)
+            put(view.queueOffset, offset, view.recordBytes, view.tagsCode());
         });
         from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : segments.baseOf(stopped.offset) + segments.segmentBytes;
       }
     });
+  }
+
+  #makeLog(recovered: Recovered): CommitLog {
+    const { options, platform, segments, registry } = this.foundation;
+    const encoder = new RecordEncoder(options);
+    return new CommitLog({
+      ...options,
+      segments,
+      encoder,
+      registry,
+      clock: platform.clock,
+      hostHex: encodeHost(options.storeHost, 'storeHost').hex,
+      end: recovered.end,
+      lastStoredAt: recovered.lastStoredAt,
+      hooks: {
+        refusal: () => this.refusal(),
+        onVisible: () => this.#onVisible(),
+        onFlushed: (info) => this.#onFlushed(info),
+        onFailed: (error) => this.#onFailed(error),
+        onRolled: (segment) => {
+          this.listening.tell('onSegmentRolled', { path: segment.path, baseOffset: segment.baseOffset });
+          platform.clock.nextTurn(() => this.#runRetention());
+        },
+      },
+    });
+  }
+
+  #makeCustoms(): CustomFeeder[] {
+    const { options, segments } = this.foundation;
+    const onBroken = (name: string, error: unknown): void => this.listening.targetFailed(name, error);
+    return options.targets.map(
+      (target) =>
+        new CustomFeeder(
+          target,
+          segments,
+          () => this.log.visible,
+          () => this.log.flushed,
+          onBroken,
+        ),
+    );
   }
 
   /** The index as a safe point sees it: none while it is being made anew, which a query may have begun in the meantime. */

@@ -27,7 +27,13 @@ export function buildFoundation(directory: string, options: ResolvedOptions, kep
   const { fs, clock } = platform;
   const files = new OpenFiles(fs, options.openFilesMax);
   const registry = new QueueRegistry();
-  const segments = new LogSegments({ fs, files, directory: paths.commitLog, makingDirectory: paths.making, segmentBytes: kept.segmentBytes });
+  const segments = new LogSegments({
+    fs,
+    files,
+    directory: paths.commitLog,
+    makingDirectory: paths.making,
+    segmentBytes: kept.segmentBytes,
+  });
   const queues = new ConsumeQueues({
     directory: paths.consumeQueue,
     rebuildDirectory: paths.rebuild,

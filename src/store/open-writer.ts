@@ -102,7 +102,16 @@ async function start(foundation: Foundation, found: Examination, startMs: number
 /** The directories, and `abort` with our process id: from here on, until a clean close, this store is in use. */
 async function prepareDirectories(platform: Platform, paths: StorePaths): Promise<void> {
   const { fs } = platform;
-  for (const path of [paths.commitLog, paths.consumeQueue, paths.index, paths.config, paths.own, paths.making, paths.aside, paths.rebuild]) {
+  for (const path of [
+    paths.commitLog,
+    paths.consumeQueue,
+    paths.index,
+    paths.config,
+    paths.own,
+    paths.making,
+    paths.aside,
+    paths.rebuild,
+  ]) {
     await fs.makeDirectory(path);
   }
   const abort = fs.open(paths.abort, fs.exists(paths.abort) ? 'read-write' : 'create');
@@ -138,9 +147,13 @@ export function keepOptions(platform: Platform, paths: StorePaths, options: Reso
     const asked = options.kept[name];
     const has = known[name];
     if (asked !== undefined && has !== undefined && asked !== has) {
-      throw new StoreError('OPTIONS_INCOMPATIBLE', `${paths.root}: ${name} is ${has} in this store, not ${asked}; leave the option out to use what it has`, {
-        details: { option: name, stored: has, given: asked },
-      });
+      throw new StoreError(
+        'OPTIONS_INCOMPATIBLE',
+        `${paths.root}: ${name} is ${has} in this store, not ${asked}; leave the option out to use what it has`,
+        {
+          details: { option: name, stored: has, given: asked },
+        },
+      );
     }
   }
   const kept = { ...DEFAULT_KEPT, ...options.kept, ...known };
@@ -181,7 +194,9 @@ function firstQueueFileBytes(platform: Platform, paths: StorePaths): number | un
 function lockedError(platform: Platform, directory: string): StoreError {
   const pid = readLockHolder(platform.fs, directory);
   const holder = pid === undefined ? 'another process' : `process ${pid}`;
-  return new StoreError('STORE_LOCKED', `${directory} is in use by ${holder}; close that one, or open this with readOnly: true`, { details: { pid } });
+  return new StoreError('STORE_LOCKED', `${directory} is in use by ${holder}; close that one, or open this with readOnly: true`, {
+    details: { pid },
+  });
 }
 
 function reportOf(recovered: Recovered, durationMs: number): RecoveryReport {

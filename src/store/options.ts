@@ -15,7 +15,11 @@ export interface ResolvedOptions {
   readonly freeBytesMin: number;
   readonly unflushedBytesMax: number;
   readonly openFilesMax: number;
-  readonly retention: { readonly maxAgeMs: number | undefined; readonly maxBytes: number | undefined; readonly diskUseRatioMax: number | undefined };
+  readonly retention: {
+    readonly maxAgeMs: number | undefined;
+    readonly maxBytes: number | undefined;
+    readonly diskUseRatioMax: number | undefined;
+  };
   readonly recovery: 'strict' | 'skip' | 'truncate';
   readonly readOnly: boolean;
   readonly listener: StoreListener | undefined;
@@ -118,7 +122,9 @@ function keptOptions(options: StoreOptions): Partial<KeptOptions> {
 export function refuseUnknown(given: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const nearest = known.map((each) => ({ each, distance: editDistance(name.toLowerCase(), each.toLowerCase()) })).sort((a, b) => a.distance - b.distance)[0];
+    const nearest = known
+      .map((each) => ({ each, distance: editDistance(name.toLowerCase(), each.toLowerCase()) }))
+      .sort((a, b) => a.distance - b.distance)[0];
     const hint = nearest !== undefined && nearest.distance <= Math.max(2, name.length / 3) ? `; did you mean ${nearest.each}?` : '';
     throw new TypeError(`unknown ${what} ${JSON.stringify(name)}${hint}`);
   }
@@ -190,7 +196,8 @@ function targetsOption(targets: StoreOptions['targets']): readonly DispatchTarge
   if (targets === undefined) return [];
   if (!Array.isArray(targets)) throw new TypeError('targets must be an array');
   for (const target of targets as readonly Partial<DispatchTarget>[]) {
-    if (typeof target !== 'object' || target === null || typeof target.name !== 'string') throw new TypeError('each of targets needs a name');
+    if (typeof target !== 'object' || target === null || typeof target.name !== 'string')
+      throw new TypeError('each of targets needs a name');
     for (const method of ['from', 'dispatch', 'sync'] as const) functionOption(target[method] ?? null, `target ${target.name}: ${method}`);
   }
   return targets;

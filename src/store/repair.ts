@@ -24,7 +24,10 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   const slots = new Set<number>();
   let skippedBytes = 0;
   for (let from = segments.minOffset; from < limit; ) {
-    const stopped = await new LogScanner(segments).scan({ from, limit, verify: true, isOurs: (offset) => view.isOurs(offset), signal }, () => undefined);
+    const stopped = await new LogScanner(segments).scan(
+      { from, limit, verify: true, isOurs: (offset) => view.isOurs(offset), signal },
+      () => undefined,
+    );
     if (stopped.reason === 'limit' || stopped.reason === 'end') break;
     if (repairedAt.has(stopped.offset)) {
       from = segments.baseOf(stopped.offset) + segments.segmentBytes;
@@ -42,6 +45,7 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
         placesIn: (start, end) => placesIn(queues, registry, start, end),
         numbersAt: { from: segments.minOffset, next: new Map() },
         durable: limit,
+        goesOnAt: limit,
       },
       stopped,
     );

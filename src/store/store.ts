@@ -74,7 +74,10 @@ export class WritingStore implements Store {
     return (await appendBatch(this.#engine, messages, options)) as { readonly [K in keyof T]: AppendReceipt };
   }
 
-  async appendAll(messages: Iterable<NewMessage> | AsyncIterable<NewMessage>, options?: AppendAllOptions): Promise<{ readonly count: number }> {
+  async appendAll(
+    messages: Iterable<NewMessage> | AsyncIterable<NewMessage>,
+    options?: AppendAllOptions,
+  ): Promise<{ readonly count: number }> {
     return await appendAll(this.#engine, messages, options);
   }
 
@@ -126,7 +129,9 @@ export class WritingStore implements Store {
     return await typed('repair', repair(this.#engine, options));
   }
 
-  async clean(options?: { readonly before?: PhysicalOffset | undefined }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
+  async clean(options?: {
+    readonly before?: PhysicalOffset | undefined;
+  }): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
     return await typed('clean', clean(this.#engine, options));
   }
 
