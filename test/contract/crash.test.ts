@@ -85,7 +85,7 @@ describe('a power cut at any moment', () => {
         expect(store.recovery.skippedBytes).toBe(0);
         await oracle.check(store, { keptWritten: keep === 'all', keptSeen: flush === 'sync' || keep === 'all' });
         if (random(2) === 0) await store.close();
-        else platform = platform.crash((['synced', 'random', 'all'] as const)[random(3)]!);
+        else platform = platform.crash((['synced', 'random', 'all'] as const)[random(3)]);
       }
     });
   }
@@ -98,7 +98,7 @@ describe('a power cut at any moment', () => {
       for (let attempt = 0; attempt < 6; attempt += 1) {
         const opening = openTiny(platform).catch(() => undefined);
         await turns(random(40));
-        const crashed = platform.crash((['synced', 'random', 'all'] as const)[random(3)]!);
+        const crashed = platform.crash((['synced', 'random', 'all'] as const)[random(3)]);
         const store = await opening;
         if (store !== undefined) await refusal(() => store.close());
         platform = crashed;
@@ -124,7 +124,7 @@ describe('a power cut at any moment', () => {
         const held = store.hold(0);
         const ending = round % 2 === 0 ? refusal(() => store.close()) : refusal(() => store.clean({ before: store.stats().flushedOffset }));
         await turns(random(60));
-        const after = platform.crash((['synced', 'random'] as const)[random(2)]!);
+        const after = platform.crash((['synced', 'random'] as const)[random(2)]);
         await ending;
         held.release();
         await refusal(() => store.close());

@@ -33,7 +33,7 @@ describe('a full disk', () => {
 
   it('of a pipeline a prefix is stored, again and again', async () => {
     for (const seed of seeds(10)) {
-      const platform = memoryPlatform({ seed, capacityBytes: pages(60 + seed) });
+      const platform = memoryPlatform({ seed, capacityBytes: pages(60 + (seed % 16)) });
       const store = await openTiny(platform, { flush: seed % 2 === 0 ? 'sync' : 'async' });
       for (let round = 0; round < 3; round += 1) {
         const outcomes = await Promise.allSettled(
@@ -64,7 +64,7 @@ describe('a full disk', () => {
   it('what was refused does not come back after a crash', async () => {
     for (const keep of ['synced', 'random', 'all'] as const) {
       for (const seed of seeds(8)) {
-        const disk = memoryPlatform({ seed, capacityBytes: pages(50 + seed) });
+        const disk = memoryPlatform({ seed, capacityBytes: pages(50 + (seed % 16)) });
         const store = await openTiny(disk);
         const oracle = new Oracle();
         await Promise.all(Array.from({ length: 300 }, (_, i) => oracle.append(store, 'T', i % 3, 200 + ((i * 91) % 1500))));

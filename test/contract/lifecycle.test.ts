@@ -263,7 +263,7 @@ describe('flush', () => {
 describe('back-pressure', () => {
   it('above pendingBytesMax appends wait, in order; appendSync throws OVERLOADED; a signal ends the waiting', async () => {
     const disk = memoryPlatform();
-    let gate: Promise<void> | undefined;
+    let gate: Promise<void> = Promise.resolve();
     let open: () => void = () => undefined;
     const platform = {
       clock: disk.clock,

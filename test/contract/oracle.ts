@@ -67,7 +67,7 @@ export class Oracle {
     const batch = (this.#batches += 1);
     const messages = places.map(([topic, queueId, bytes]) => this.message(topic, queueId, bytes, batch));
     const sent = this.#sent.slice(-places.length);
-    return this.#settle(sent, () => store.appendBatch(messages) as Promise<readonly AppendReceipt[]>);
+    return this.#settle(sent, () => store.appendBatch<readonly NewMessage[]>(messages));
   }
 
   appendSync(store: Store, topic: string, queueId: number, bodyBytes: number): unknown {

@@ -37,7 +37,7 @@ async function startWriter(flush: FlushMode, firstId: number): Promise<ChildProc
   );
   children.push(started);
   await Promise.race([
-    once(started.stdout!, 'data'),
+    once(started.stdout, 'data'),
     once(started, 'exit').then(([code]) => Promise.reject(new Error(`the writer ended with ${String(code)}`))),
   ]);
   return started;

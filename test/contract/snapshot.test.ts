@@ -194,15 +194,15 @@ describe('verify', () => {
   it('beside appends and cleaning finds no fault where there is none', async () => {
     const store = await openTiny(memoryPlatform());
     await appendMany(store, 100);
-    let running = true;
+    const work = { isDone: false };
     const busy = (async () => {
-      for (let i = 0; running; i += 1) {
+      for (let i = 0; !work.isDone; i += 1) {
         await store.append({ topic: `T${i % 3}`, body: `busy-${i}`, keys: ['k'] });
         if (i % 25 === 24) await store.clean({ before: Math.max(0, store.stats().flushedOffset - 12_288) });
       }
     })();
     for (let i = 0; i < 15; i += 1) expect((await store.verify()).faults).toEqual([]);
-    running = false;
+    work.isDone = true;
     await busy;
     await store.close();
   });

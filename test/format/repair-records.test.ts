@@ -4,6 +4,7 @@ import {
   encodeFiller,
   encodeTombstone,
   fillerBytesMin,
+  shortFillerBytesMin,
   tombstoneBytes,
   tombstoneFits,
   type RepairOptions,
@@ -53,6 +54,20 @@ describe.each(all)('repair records, host $storeHost.address, record checksum $re
       expect(view.read(into, 0, bytes)).toBe('record');
       expect([view.isFiller, view.isTombstone, view.hasQueueOffset, view.transactionType]).toEqual([true, false, false, 0xc]);
       expect([view.recordBytes, view.physicalOffset, view.verify(options.recordChecksum)]).toEqual([bytes, 4_096, true]);
+    }
+  });
+
+  it('a filler in place of the smallest record there can be has less of a topic, and still no place in a queue', () => {
+    const least = shortFillerBytesMin(options);
+    expect(least).toBe(92 + (options.recordChecksum ? 20 : 0));
+    for (let bytes = least; bytes < fillerBytesMin(options); bytes += 1) {
+      const into = Buffer.alloc(bytes + 2, 0xff);
+      encodeFiller(into, 1, bytes, 4_096, storedAt, options);
+      expect(view.read(into, 1, bytes + 1)).toBe('record');
+      expect('STRATALOG_FILLER'.startsWith(view.topic)).toBe(true);
+      expect([view.isTombstone, view.hasQueueOffset, view.transactionType, view.readKeys()]).toEqual([false, false, 0xc, 0]);
+      expect([view.recordBytes, view.physicalOffset, view.verify(options.recordChecksum)]).toEqual([bytes, 4_096, true]);
+      expect([into[0], into[bytes + 1]]).toEqual([0xff, 0xff]);
     }
     expect(() => encodeFiller(Buffer.alloc(1_000), 0, least - 1, 0, storedAt, options)).toThrow('invariant');
   });

@@ -39,7 +39,16 @@ describe('a log damaged below what was durable', () => {
     'the last record of a segment': (records) => records.filter((record) => record.offset < 12_288).at(-1)!,
     'a record of the last segment': (records) => records.at(-2)!,
   };
-  const places: Record<string, number> = { size: 0, magic: 4, checksum: 9, 'queue id': 15, 'queue offset': 27, 'own place': 34, time: 52, body: 90 };
+  const places: Record<string, number> = {
+    size: 0,
+    magic: 4,
+    checksum: 9,
+    'queue id': 15,
+    'queue offset': 27,
+    'own place': 34,
+    time: 52,
+    body: 90,
+  };
 
   for (const [what, victimOf] of Object.entries(victims)) {
     for (const [field, shift] of Object.entries(places)) {
@@ -127,10 +136,16 @@ describe('a log damaged below what was durable', () => {
     expect(left.subarray(0, at)).toEqual(segment.subarray(0, at));
     expect(left.subarray(at)).toEqual(Buffer.alloc(4096 - at));
     // Put aside: the rest of this segment and the later ones, up to their last bytes that are not zeros.
-    const aside = [...after].filter(([name]) => name.startsWith(`${root}/stratalog/aside/commitlog-`)).map(([, bytes]) => Buffer.from(bytes, 'base64'));
-    const later = [...whole].filter(([name]) => name.startsWith(`${root}/commitlog/`) && name > path).map(([, bytes]) => Buffer.from(bytes, 'base64'));
+    const aside = [...after]
+      .filter(([name]) => name.startsWith(`${root}/stratalog/aside/commitlog-`))
+      .map(([, bytes]) => Buffer.from(bytes, 'base64'));
+    const later = [...whole]
+      .filter(([name]) => name.startsWith(`${root}/commitlog/`) && name > path)
+      .map(([, bytes]) => Buffer.from(bytes, 'base64'));
     for (const bytes of [segment.subarray(at), ...later]) {
-      expect(aside.some((copy) => bytes.subarray(0, copy.length).equals(copy) && bytes.subarray(copy.length).every((byte) => byte === 0))).toBe(true);
+      expect(
+        aside.some((copy) => bytes.subarray(0, copy.length).equals(copy) && bytes.subarray(copy.length).every((byte) => byte === 0)),
+      ).toBe(true);
     }
     expect(aside).toHaveLength(1 + later.length);
     expect(await walkLog(disk)).toEqual(frozen.records.slice(0, 30));
@@ -159,7 +174,11 @@ describe('a log damaged below what was durable', () => {
 });
 
 describe('bytes behind the end of the log', () => {
-  for (const [what, bytes] of Object.entries({ nothing: Buffer.alloc(0), rubbish: Buffer.alloc(300, 0xda), 'a forged size': Buffer.from('7fffffffdaa320a7', 'hex') })) {
+  for (const [what, bytes] of Object.entries({
+    nothing: Buffer.alloc(0),
+    rubbish: Buffer.alloc(300, 0xda),
+    'a forged size': Buffer.from('7fffffffdaa320a7', 'hex'),
+  })) {
     for (const recovery of ['strict', 'skip', 'truncate'] as const) {
       it(`${what}: a torn tail, cut in mode ${recovery} as in any other`, async () => {
         const disk = frozen.copy();

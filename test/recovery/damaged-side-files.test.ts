@@ -74,7 +74,8 @@ describe('files beside the log', () => {
           const frozen = stores[ending]!;
           const path = pathOf(frozen.copy(), file);
           // A store that was closed has no `abort`; one that was killed early has no queue files yet.
-          if (path === undefined) return expect(['abort', 'queue file'].some((each) => name.includes(each)) || ending === 'killed').toBe(true);
+          if (path === undefined)
+            return expect(['abort', 'queue file'].some((each) => name.includes(each)) || ending === 'killed').toBe(true);
           const size = (await readFile(frozen.copy(), path)).length;
           const places = kind in damagesOfPart ? new Set([0, 3, 40, 70, 97, 600, size - 5].filter((at) => at >= 0 && at < size)) : [0];
           const modes = ['strict', 'skip', 'truncate'] as const;

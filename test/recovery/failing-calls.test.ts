@@ -43,7 +43,13 @@ const cases: Record<string, Case> = {
 };
 
 /** Opens with the Nth call failing, `once` or from then on; `undefined` when it made fewer calls. */
-async function openWithFault(disk: MemoryPlatform, nth: number, code: string, once: boolean, recovery: Case['recovery']): Promise<{ result: Store | unknown; failed: PlatformCall | undefined }> {
+async function openWithFault(
+  disk: MemoryPlatform,
+  nth: number,
+  code: string,
+  once: boolean,
+  recovery: Case['recovery'],
+): Promise<{ result: Store | unknown; failed: PlatformCall | undefined }> {
   let failed: PlatformCall | undefined;
   const platform = withFaults(disk, (call) => {
     if (call.number < nth || (once && call.number > nth)) return undefined;
@@ -68,7 +74,10 @@ describe('every call of an opening may fail', () => {
             const { result, failed } = await openWithFault(disk, nth, code, once, each.recovery);
             if (result instanceof Error) {
               refused += 1;
-              expect({ nth, failed, typed: StoreError.is(result), stored: (result as StoreError).stored }).toMatchObject({ typed: true, stored: 'no' });
+              expect({ nth, failed, typed: StoreError.is(result), stored: (result as StoreError).stored }).toMatchObject({
+                typed: true,
+                stored: 'no',
+              });
               expect(['IO', 'DISK_FULL', 'CORRUPT']).toContain((result as StoreError).code);
             } else {
               opened += 1;

@@ -16,7 +16,12 @@ beforeAll(async () => {
 });
 
 /** What a broker that knows nothing of us leaves: records behind ours, another checkpoint, and its clean exit. */
-async function brokerRan(disk: MemoryPlatform, messages: readonly NewMessage[], recordChecksum = false, spoil?: (record: Buffer) => void): Promise<number[]> {
+async function brokerRan(
+  disk: MemoryPlatform,
+  messages: readonly NewMessage[],
+  recordChecksum = false,
+  spoil?: (record: Buffer) => void,
+): Promise<number[]> {
   const encoder = new RecordEncoder({ storeHost, recordChecksum, messageBytesMax: 2048, systemMessages: true });
   const last = frozen.records.at(-1)!;
   let end = last.offset + last.bytes;
@@ -30,7 +35,13 @@ async function brokerRan(disk: MemoryPlatform, messages: readonly NewMessage[], 
     offsets.push(end);
     end += bytes.length;
   }
-  const checkpoint = encodeCheckpoint({ logTime: 1_800_000_000_000, queuesTime: 1_800_000_000_000, indexTime: 0, masterFlushedOffset: 0, confirmedOffset: 0 });
+  const checkpoint = encodeCheckpoint({
+    logTime: 1_800_000_000_000,
+    queuesTime: 1_800_000_000_000,
+    indexTime: 0,
+    masterFlushedOffset: 0,
+    confirmedOffset: 0,
+  });
   await writeInto(disk, `${root}/checkpoint`, checkpoint, 0);
   return offsets;
 }

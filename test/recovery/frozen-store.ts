@@ -21,7 +21,11 @@ export interface LogRecord {
 }
 
 /** A store that was written by `write` and then closed, or killed in the middle of its work. */
-export async function frozenStore(ending: 'closed' | 'killed', write: (store: Store) => Promise<void>, options: StoreOptions = {}): Promise<FrozenStore> {
+export async function frozenStore(
+  ending: 'closed' | 'killed',
+  write: (store: Store) => Promise<void>,
+  options: StoreOptions = {},
+): Promise<FrozenStore> {
   const platform = memoryPlatform();
   const store = await openTiny(platform, options);
   await write(store);

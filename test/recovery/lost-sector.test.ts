@@ -5,7 +5,14 @@ import { memoryPlatform } from '../../src/testing/memory-platform.js';
 const sectorBytes = 512;
 
 it('does not take a record whose last sector a power cut has lost for one without properties', async () => {
-  const options = { segmentBytes: 8192, queueEntriesPerFile: 16, indexSlotCount: 7, indexEntryCount: 20, freeBytesMin: 0, recordChecksum: false };
+  const options = {
+    segmentBytes: 8192,
+    queueEntriesPerFile: 16,
+    indexSlotCount: 7,
+    indexEntryCount: 20,
+    freeBytesMin: 0,
+    recordChecksum: false,
+  };
   const disk = memoryPlatform();
   const store = await openStore('/store', { platform: disk, ...options, flush: 'async', flushIntervalMs: 60_000 });
   const first = await store.append({ topic: 'T', body: 'first', keys: ['key-0'] });

@@ -10,7 +10,14 @@ describe('opening', () => {
   it('where there is nothing makes an empty store, and says that it was clean', async () => {
     const platform = memoryPlatform();
     const store = await openTiny(platform);
-    expect(store.recovery).toMatchObject({ cleanShutdown: true, scannedBytes: 0, truncatedBytes: 0, skippedBytes: 0, damage: [], redispatchedCount: 0 });
+    expect(store.recovery).toMatchObject({
+      cleanShutdown: true,
+      scannedBytes: 0,
+      truncatedBytes: 0,
+      skippedBytes: 0,
+      damage: [],
+      redispatchedCount: 0,
+    });
     expect(store.topics()).toEqual([]);
     expect(store.stats()).toMatchObject({ minOffset: 0, writtenOffset: 0, segmentCount: 0 });
     await store.close();
@@ -167,7 +174,11 @@ describe('segments that cannot be', () => {
       const disk = frozen.copy();
       await createFile(disk, `${root}/commitlog/${'5000'.padStart(20, '0')}`, Buffer.alloc(4096));
       const before = await contents(disk, root);
-      expect(await failure(() => openTiny(disk, { recovery }))).toMatchObject({ code: 'CORRUPT', path: `${root}/commitlog/${'5000'.padStart(20, '0')}`, offset: 0 });
+      expect(await failure(() => openTiny(disk, { recovery }))).toMatchObject({
+        code: 'CORRUPT',
+        path: `${root}/commitlog/${'5000'.padStart(20, '0')}`,
+        offset: 0,
+      });
       expect(await contents(disk, root)).toEqual(before);
     }
   });
@@ -186,7 +197,9 @@ describe('segments that cannot be', () => {
         const disk = frozen.copy();
         await truncateFile(disk, path, sizeBytes);
         const store = await openTiny(disk, { recovery });
-        const whole = linesOf(frozen.records.filter((record) => sizeBytes > 4096 || record.offset < 4096 || (recovery === 'skip' && record.offset >= 8192)));
+        const whole = linesOf(
+          frozen.records.filter((record) => sizeBytes > 4096 || record.offset < 4096 || (recovery === 'skip' && record.offset >= 8192)),
+        );
         expect(await survivorsOf(store)).toEqual(expect.arrayContaining([...whole]));
         expect(store.recovery.damage.length).toBe(1);
         await store.close();
@@ -219,7 +232,12 @@ describe('segments that cannot be', () => {
       const strict = frozen.copy();
       await removeTree(strict, path);
       const before = await contents(strict, root);
-      expect(await failure(() => openTiny(strict))).toMatchObject({ code: 'CORRUPT', path, offset: 0, what: expect.stringContaining('missing') });
+      expect(await failure(() => openTiny(strict))).toMatchObject({
+        code: 'CORRUPT',
+        path,
+        offset: 0,
+        what: expect.stringContaining('missing'),
+      });
       expect(await contents(strict, root)).toEqual(before);
       for (const recovery of ['skip', 'truncate'] as const) {
         const disk = frozen.copy();

@@ -95,7 +95,16 @@ describe('the manifest', () => {
   const wrong: Record<string, unknown[]> = {
     version: [0, 2, '1', undefined],
     storeId: ['', storeId.toUpperCase(), `${storeId}0`, 7, undefined],
-    options: [undefined, null, [], {}, { ...manifest.options, segmentBytes: -1 }, { ...manifest.options, queueEntriesPerFile: '16' }, { ...manifest.options, indexSlotCount: 0.5 }, { ...manifest.options, indexEntryCount: null }],
+    options: [
+      undefined,
+      null,
+      [],
+      {},
+      { ...manifest.options, segmentBytes: -1 },
+      { ...manifest.options, queueEntriesPerFile: '16' },
+      { ...manifest.options, indexSlotCount: 0.5 },
+      { ...manifest.options, indexEntryCount: null },
+    ],
     spans: [undefined, {}, [1], [[]], [[-1, 5]], [[0, '5']], [[0, 0.5]]],
   };
   for (const [field, values] of Object.entries(wrong)) {
@@ -111,7 +120,14 @@ describe('the manifest', () => {
 
 describe('spans of our own records', () => {
   it('begin at their first byte and end before their last', () => {
-    for (const [offset, inside] of [[0, true], [99, true], [100, false], [4095, false], [4096, true], [Number.MAX_SAFE_INTEGER, true]] as const) {
+    for (const [offset, inside] of [
+      [0, true],
+      [99, true],
+      [100, false],
+      [4095, false],
+      [4096, true],
+      [Number.MAX_SAFE_INTEGER, true],
+    ] as const) {
       expect(isInSpans(manifest.spans, offset)).toBe(inside);
     }
   });
@@ -135,7 +151,10 @@ describe('spans of our own records', () => {
   });
 
   it('a log that was cut takes them along', () => {
-    const spans = [{ from: 0, to: 500 }, { from: 800, to: undefined }];
+    const spans = [
+      { from: 0, to: 500 },
+      { from: 800, to: undefined },
+    ];
     expect(continueSpans(spans, 600, false)).toEqual([{ from: 0, to: 500 }]);
     expect(continueSpans(spans, 300, false)).toEqual([{ from: 0, to: 300 }]);
     expect(continueSpans(spans, 0, true)).toEqual([{ from: 0, to: undefined }]);
@@ -164,7 +183,18 @@ describe('the state', () => {
     checkpointHex: [undefined, 1],
     previousCheckpointHex: [undefined, 1],
     sequence: [-1, undefined],
-    queues: [undefined, [], { T: 5 }, { T: [0, 0] }, { T: [0, 5, 4] }, { T: [-1, 0, 0] }, { T: [0, 0, 0.5] }, { '../x': [0, 0, 1] }, { '': [0, 0, 1] }, { T: ['0', 0, 1] }],
+    queues: [
+      undefined,
+      [],
+      { T: 5 },
+      { T: [0, 0] },
+      { T: [0, 5, 4] },
+      { T: [-1, 0, 0] },
+      { T: [0, 0, 0.5] },
+      { '../x': [0, 0, 1] },
+      { '': [0, 0, 1] },
+      { T: ['0', 0, 1] },
+    ],
     index: [undefined, 5, {}, [5], [['x', 1, 1]], [['20240101000000000', -1, 1]], [['20240101000000000', 1, 'x']], [[7, 1, 1]]],
   };
   for (const [field, values] of Object.entries(wrong)) {
@@ -180,7 +210,9 @@ describe('a slot of the watermark', () => {
 
   it('comes back as it was, and no flipped bit of what is used goes unnoticed', () => {
     expect(newestWatermark(slot)).toEqual(watermark);
-    everyBitFlipped(slot.subarray(0, 100), (damaged) => expect(newestWatermark(Buffer.concat([damaged, slot.subarray(100)]))).toBeUndefined());
+    everyBitFlipped(slot.subarray(0, 100), (damaged) =>
+      expect(newestWatermark(Buffer.concat([damaged, slot.subarray(100)]))).toBeUndefined(),
+    );
     expect(slot.subarray(100).every((byte) => byte === 0)).toBe(true);
   });
 
@@ -204,7 +236,14 @@ describe('a slot of the watermark', () => {
   });
 
   it('of a store with no record names none', () => {
-    const empty = { ...watermark, flushedOffset: 0, writtenOffset: 0, lastRecordStart: -1, lastRecordHash: '0000000000000000', flush: 'async' as const };
+    const empty = {
+      ...watermark,
+      flushedOffset: 0,
+      writtenOffset: 0,
+      lastRecordStart: -1,
+      lastRecordHash: '0000000000000000',
+      flush: 'async' as const,
+    };
     const other = Buffer.alloc(SLOT_BYTES);
     encodeWatermark(empty, other);
     expect(newestWatermark(other)).toEqual(empty);

@@ -21,7 +21,12 @@ describe('replacing a small file', () => {
     const platform = await prepared();
     await createFile(platform, paths.state, Buffer.from('old'));
     const lines: string[] = [];
-    await replaceFile(traceCalls(platform, (line) => lines.push(line.replace(/tmp\/[0-9a-f]{16}/g, 'tmp/random')), '/store'), paths, paths.state, Buffer.from('new'));
+    await replaceFile(
+      traceCalls(platform, (line) => lines.push(line.replace(/tmp\/[0-9a-f]{16}/g, 'tmp/random')), '/store'),
+      paths,
+      paths.state,
+      Buffer.from('new'),
+    );
     expect(lines).toEqual([
       'open stratalog/tmp/random create',
       'write stratalog/tmp/random @0 +3',
@@ -82,7 +87,15 @@ describe('reading a small file', () => {
 });
 
 describe('the watermark file', () => {
-  const mark = { storeId: '0'.repeat(32), runId: '1'.repeat(32), writtenOffset: 0, lastRecordStart: -1, lastRecordHash: '', lastStoredAt: 0, flush: 'sync' as const };
+  const mark = {
+    storeId: '0'.repeat(32),
+    runId: '1'.repeat(32),
+    writtenOffset: 0,
+    lastRecordStart: -1,
+    lastRecordHash: '',
+    lastStoredAt: 0,
+    flush: 'sync' as const,
+  };
 
   it('writes its slots in turn, so that the older one stands while the newer is written', async () => {
     const platform = await prepared();

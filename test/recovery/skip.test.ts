@@ -33,7 +33,11 @@ async function flip(disk: MemoryPlatform, record: LogRecord, shift = 90): Promis
 }
 
 /** The log of a repaired store, as a stock reader walks it: what is lost stands there as tombstones, and no queue has a gap. */
-async function expectWhole(disk: MemoryPlatform, lost: readonly LogRecord[], before: readonly LogRecord[] = frozen.records): Promise<LogRecord[]> {
+async function expectWhole(
+  disk: MemoryPlatform,
+  lost: readonly LogRecord[],
+  before: readonly LogRecord[] = frozen.records,
+): Promise<LogRecord[]> {
   const records = await walkLog(disk);
   const real = records.filter((record) => record.flag !== tombstoneFlag && record.topic !== fillerTopic);
   expect(real).toEqual(before.filter((record) => !lost.includes(record)));
@@ -42,7 +46,9 @@ async function expectWhole(disk: MemoryPlatform, lost: readonly LogRecord[], bef
   expect(tombstones.map(key).sort()).toEqual(lost.map(key).sort());
   expect(tombstones.every((record) => /^\0*$/.test(record.body))).toBe(true);
   for (const queue of new Set(records.filter((each) => each.topic !== fillerTopic).map((each) => `${each.topic}/${each.queueId}`))) {
-    const offsets = records.filter((each) => each.topic !== fillerTopic && `${each.topic}/${each.queueId}` === queue).map((each) => each.queueOffset);
+    const offsets = records
+      .filter((each) => each.topic !== fillerTopic && `${each.topic}/${each.queueId}` === queue)
+      .map((each) => each.queueOffset);
     expect(offsets).toEqual(Array.from({ length: offsets.length }, (_, i) => i));
   }
   return records;
@@ -96,7 +102,9 @@ describe('recovery skip', () => {
     const store = await openTiny(disk, { recovery: 'skip' });
     const queue = { topic: 'U', queueId: 0 };
     expect(store.bounds(queue)).toEqual({ min: 0, max: 30 });
-    expect((await readQueue(store, queue)).map((message) => message.queueOffset)).toEqual([...Array(30).keys()].filter((offset) => offset !== 4));
+    expect((await readQueue(store, queue)).map((message) => message.queueOffset)).toEqual(
+      [...Array(30).keys()].filter((offset) => offset !== 4),
+    );
     expect(await store.read(queue, { from: 4, countMax: 1 })).toMatchObject({ messages: [{ queueOffset: 5 }], next: 6 });
     expect(await store.get(victim.offset)).toBeUndefined();
     expect((await store.append({ ...queue, body: 'next' })).queueOffset).toBe(30);
@@ -219,6 +227,37 @@ describe('recovery skip', () => {
   });
 });
 
+describe('a damaged record too small for what takes its place', () => {
+  async function withSmallest(store: Store): Promise<void> {
+    for (let i = 0; i < 6; i += 1) await store.append({ topic: 'T', body: `m-${i}` });
+    await store.append({ topic: 'Z', body: '' });
+    for (let i = 0; i < 6; i += 1) await store.append({ topic: 'T', body: `n-${i}` });
+  }
+
+  for (const recordChecksum of [true, false]) {
+    for (const [field, shift] of Object.entries({ topic: 90, 'queue offset': 27, size: 3, magic: 5 })) {
+      it(`${field} of the smallest record there is, ${recordChecksum ? 'with' : 'without'} record checksum: all others are kept`, async () => {
+        const small = await frozenStore('killed', withSmallest, { recordChecksum });
+        const victim = small.records.find((record) => record.topic === 'Z')!;
+        expect(victim.bytes).toBe(recordChecksum ? 112 : 92);
+        const disk = small.copy();
+        await flip(disk, victim, shift);
+        const store = await openTiny(disk, { recovery: 'skip', recordChecksum });
+        const survivors = await survivorsOf(store);
+        const others = linesOf(small.records.filter((record) => record !== victim));
+        // Without a checksum of the record a flipped topic or number cannot be seen.
+        expect(survivors.filter((line) => line.startsWith('T/'))).toEqual(others);
+        expect((await store.verify()).ok).toBe(true);
+        await store.close();
+        expect((await walkLog(disk)).filter((record) => record.topic === 'T')).toHaveLength(12);
+        const again = await openTiny(disk, { recordChecksum });
+        expect(again.recovery.cleanShutdown).toBe(true);
+        await again.close();
+      });
+    }
+  }
+});
+
 describe('recovery skip and batches', () => {
   async function withBatches(store: Store): Promise<void> {
     for (let i = 0; i < 8; i += 1) {
@@ -274,7 +313,11 @@ describe('a record forged inside a body', () => {
     const view = new RecordView();
     // Control: the forged records verify where they lie.
     for (const { offset } of all) {
-      expect([view.read(log, offset + bodyStart, log.length), view.physicalOffset, view.verify(true)]).toEqual(['record', offset + bodyStart, true]);
+      expect([view.read(log, offset + bodyStart, log.length), view.physicalOffset, view.verify(true)]).toEqual([
+        'record',
+        offset + bodyStart,
+        true,
+      ]);
     }
     for (const lost of all) {
       const disk = forgeries.copy();
@@ -310,7 +353,12 @@ describe('a record forged inside a body', () => {
       const disk = frozen.copy();
       await flip(disk, victim, shift);
       const store = await openTiny(disk, { recovery: 'skip' });
-      expect(store.topics().flatMap((each) => each.queueIds.map((queueId) => `${each.topic}/${queueId}`)).sort()).toEqual(['T/0', 'T/1', 'U/0']);
+      expect(
+        store
+          .topics()
+          .flatMap((each) => each.queueIds.map((queueId) => `${each.topic}/${queueId}`))
+          .sort(),
+      ).toEqual(['T/0', 'T/1', 'U/0']);
       expect(store.bounds(victim).max).toBe(victim.queueOffset);
       await store.close();
     }

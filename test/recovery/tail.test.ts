@@ -248,7 +248,10 @@ describe('the last segment', () => {
 describe('before anything is served', () => {
   async function opening(disk: MemoryPlatform): Promise<string[]> {
     const lines: string[] = [];
-    const store = await openTiny(traceCalls(disk, (line) => lines.push(line), root), lazy);
+    const store = await openTiny(
+      traceCalls(disk, (line) => lines.push(line), root),
+      lazy,
+    );
     const served = [...lines];
     await store.close();
     return served;
@@ -268,7 +271,10 @@ describe('before anything is served', () => {
     const { writtenOffset } = store.stats();
     const disk = platform.crash('all');
     const lines: string[] = [];
-    const again = await openTiny(traceCalls(disk, (line) => lines.push(line), root), { ...lazy, segmentBytes: 16_384 });
+    const again = await openTiny(
+      traceCalls(disk, (line) => lines.push(line), root),
+      { ...lazy, segmentBytes: 16_384 },
+    );
     const from = flushedOffset - (flushedOffset % 4096);
     expect(from).toBeGreaterThan(0);
     expect(logCalls(lines).slice(0, 2)).toEqual([`write 0 @${from} +${writtenOffset - from}`, 'sync 0 data']);
@@ -284,7 +290,12 @@ describe('before anything is served', () => {
     const disk = frozen.copy();
     await removeTree(disk, `${root}/stratalog/watermark`);
     const last = frozen.records.at(-1)!;
-    expect(logCalls(await opening(disk))).toEqual(['write 12288 @0 +4096', 'sync 12288 data', `write 16384 @0 +${last.offset + last.bytes - 16_384}`, 'sync 16384 data']);
+    expect(logCalls(await opening(disk))).toEqual([
+      'write 12288 @0 +4096',
+      'sync 12288 data',
+      `write 16384 @0 +${last.offset + last.bytes - 16_384}`,
+      'sync 16384 data',
+    ]);
   });
 
   it('the rewritten bytes are the same bytes', async () => {

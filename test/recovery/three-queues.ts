@@ -7,6 +7,11 @@ export const threeQueuesCount = 90;
 export async function storeOfThreeQueues(store: Store): Promise<void> {
   for (let i = 0; i < threeQueuesCount; i += 1) {
     const topic = i % 3 === 0 ? 'U' : 'T';
-    await store.append({ topic, queueId: i % 3 === 1 ? 1 : 0, body: `${i}-`.padEnd(10 + ((i * 37) % 90), 'abc'), keys: ['all', `key-${i}`] });
+    await store.append({
+      topic,
+      queueId: i % 3 === 1 ? 1 : 0,
+      body: `${i}-`.padEnd(10 + ((i * 37) % 90), 'abc'),
+      keys: ['all', `key-${i}`],
+    });
   }
 }

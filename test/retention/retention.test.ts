@@ -44,7 +44,9 @@ async function open(retention: StoreOptions['retention'], more: StoreOptions = {
 
 /** Messages of about 200 bytes: 20 fill a segment. */
 async function fill(running: Running, count: number, topic = 'T'): Promise<void> {
-  await running.during(Promise.all(Array.from({ length: count }, (_, i) => running.store.append({ topic, body: `m-${i}`.padEnd(100, '.'), keys: ['k'] }))));
+  await running.during(
+    Promise.all(Array.from({ length: count }, (_, i) => running.store.append({ topic, body: `m-${i}`.padEnd(100, '.'), keys: ['k'] }))),
+  );
 }
 
 async function expectExact(running: Running, max: number): Promise<void> {
@@ -93,10 +95,19 @@ describe('retention by age', () => {
     const jumping = { ...clock, nowMs: () => clock.nowMs() + jumpMs };
     const platform = memoryPlatform({ clock: jumping });
     const deletions: Deletion[] = [];
-    const opened = openTiny(platform, { retention: { maxAgeMs: tenMinutesMs }, listener: { onSegmentDeleted: (info) => deletions.push(info) } });
+    const opened = openTiny(platform, {
+      retention: { maxAgeMs: tenMinutesMs },
+      listener: { onSegmentDeleted: (info) => deletions.push(info) },
+    });
     await clock.advance(100);
     const store = await opened;
-    const running: Running = { store, clock, platform, deletions, during: async (call) => (await Promise.all([call, clock.advance(100)]))[0] };
+    const running: Running = {
+      store,
+      clock,
+      platform,
+      deletions,
+      during: async (call) => (await Promise.all([call, clock.advance(100)]))[0],
+    };
     await fill(running, 60);
     for (const jump of [tenYearsMs, -tenYearsMs, tenYearsMs]) {
       jumpMs = jump;
@@ -133,7 +144,9 @@ describe('retention by bytes', () => {
     await fill(running, 200);
     await running.during(running.store.close());
     const deletions: Deletion[] = [];
-    const store = await running.during(openTiny(running.platform, { retention: { maxBytes: 8192 }, listener: { onSegmentDeleted: (info) => deletions.push(info) } }));
+    const store = await running.during(
+      openTiny(running.platform, { retention: { maxBytes: 8192 }, listener: { onSegmentDeleted: (info) => deletions.push(info) } }),
+    );
     const before = store.stats().segmentCount;
     await running.clock.advance(9_000);
     expect(deletions).toHaveLength(0);
@@ -206,7 +219,9 @@ describe('deleting', () => {
     await running.during(running.store.clean({ before: Number.MAX_SAFE_INTEGER }));
     expect(running.deletions.map((deletion) => deletion.baseOffset)).toEqual(running.deletions.map((_, i) => i * 4096));
     expect(running.store.stats().segmentCount).toBe(1);
-    expect(running.deletions.map((deletion) => deletion.path)).toEqual(running.deletions.map((_, i) => `${root}/commitlog/${String(i * 4096).padStart(20, '0')}`));
+    expect(running.deletions.map((deletion) => deletion.path)).toEqual(
+      running.deletions.map((_, i) => `${root}/commitlog/${String(i * 4096).padStart(20, '0')}`),
+    );
     await expectExact(running, 100);
     await running.during(running.store.close());
   });
@@ -233,7 +248,9 @@ describe('deleting', () => {
     const byBytes = running.deletions.length;
     await running.during(running.store.clean({ before: running.store.stats().writtenOffset }));
     expect(running.deletions.slice(0, byBytes).every((deletion) => deletion.reason === 'bytes')).toBe(true);
-    expect(running.deletions.slice(byBytes).map((deletion) => deletion.reason)).toEqual(Array(running.deletions.length - byBytes).fill('request'));
+    expect(running.deletions.slice(byBytes).map((deletion) => deletion.reason)).toEqual(
+      Array(running.deletions.length - byBytes).fill('request'),
+    );
     expect(running.deletions.length).toBeGreaterThan(byBytes);
     await running.during(running.store.close());
   });
@@ -247,7 +264,14 @@ describe('deleting', () => {
     lines.length = 0;
     await store.clean({ before: 8192 });
     const at = (pattern: RegExp): number => lines.findIndex((line) => pattern.test(line));
-    const order = [/^rename stratalog\/tmp\/\w+ stratalog\/state/, /^sync checkpoint/, /^remove commitlog\/0+$/, /^syncDirectory commitlog$/, /^remove consumequeue\/T\/0\/0+$/, /^remove index\//].map(at);
+    const order = [
+      /^rename stratalog\/tmp\/\w+ stratalog\/state/,
+      /^sync checkpoint/,
+      /^remove commitlog\/0+$/,
+      /^syncDirectory commitlog$/,
+      /^remove consumequeue\/T\/0\/0+$/,
+      /^remove index\//,
+    ].map(at);
     expect(order.every((index) => index >= 0)).toBe(true);
     expect([...order].sort((a, b) => a - b)).toEqual(order);
     await store.close();
@@ -307,11 +331,13 @@ describe('deleting', () => {
       await again.close();
       // Nothing that can never be deleted: no queue or index file below what is left.
       const queueFiles = crashed.fs.list(`${root}/consumequeue/T/0`);
-      const min = (await openTiny(crashed).then(async (last) => {
-        const bounds = last.bounds({ topic: 'T' });
-        await last.close();
-        return bounds;
-      })).min;
+      const min = (
+        await openTiny(crashed).then(async (last) => {
+          const bounds = last.bounds({ topic: 'T' });
+          await last.close();
+          return bounds;
+        })
+      ).min;
       expect(Number(queueFiles[0])).toBe(Math.floor(min / 16) * 320);
     }
     expect(crashes).toBeGreaterThan(15);

@@ -39,7 +39,8 @@ describe('appendAll', () => {
 
   it('of what cannot be iterated is a wrong call', async () => {
     const store = await openTiny(memoryPlatform());
-    for (const messages of [undefined, null, 5, {}, 'text']) expect(await failure(() => store.appendAll(messages as never))).toBeInstanceOf(TypeError);
+    for (const messages of [undefined, null, 5, {}, 'text'])
+      expect(await failure(() => store.appendAll(messages as never))).toBeInstanceOf(TypeError);
     expect(await failure(() => store.appendAll([], { onProgress: 5 as never }))).toBeInstanceOf(TypeError);
     await store.close();
   });
@@ -116,7 +117,9 @@ describe('appendAll', () => {
   it('rejects when the disk fails, and what it had reported is stored', async () => {
     const base = memoryPlatform();
     let failing = false;
-    const platform = withFaults(base, (call) => (failing && call.op === 'sync' && /(commitlog|tmp)\/\d{20}$/.test(call.path) ? systemError('EIO') : undefined));
+    const platform = withFaults(base, (call) =>
+      failing && call.op === 'sync' && /(commitlog|tmp)\/\d{20}$/.test(call.path) ? systemError('EIO') : undefined,
+    );
     const store = await openTiny(platform);
     let told = 0;
     const source = function* (): Generator<NewMessage> {
@@ -134,7 +137,9 @@ describe('appendAll', () => {
   });
 
   it('is refused by a store that has failed before it asks for the first message', async () => {
-    const platform = withFaults(memoryPlatform(), (call) => (call.op === 'sync' && call.path.includes('/tmp/000') ? systemError('EIO') : undefined));
+    const platform = withFaults(memoryPlatform(), (call) =>
+      call.op === 'sync' && call.path.includes('/tmp/000') ? systemError('EIO') : undefined,
+    );
     const store = await openTiny(platform);
     await failure(() => store.append({ ...queue, body: 'x' }));
     expect(store.status).toBe('failed');

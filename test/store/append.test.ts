@@ -39,10 +39,16 @@ describe('options of an append', () => {
 
   it('a batch is an array; an empty one of a store that cannot write is refused all the same', async () => {
     const store = await openTiny(memoryPlatform());
-    for (const messages of [null, {}, 'ab', new Set()]) expect(await failure(() => store.appendBatch(messages as never))).toBeInstanceOf(TypeError);
+    for (const messages of [null, {}, 'ab', new Set()])
+      expect(await failure(() => store.appendBatch(messages as never))).toBeInstanceOf(TypeError);
     expect(await store.appendBatch([])).toEqual([]);
     await store.close();
-    for (const call of [() => store.appendBatch([]), () => store.append({ ...queue, body: 'x' }), () => store.appendSync({ ...queue, body: 'x' }), () => store.appendAll([])]) {
+    for (const call of [
+      () => store.appendBatch([]),
+      () => store.append({ ...queue, body: 'x' }),
+      () => store.appendSync({ ...queue, body: 'x' }),
+      () => store.appendAll([]),
+    ]) {
       expect(await failure(call)).toMatchObject({ code: 'STORE_CLOSED' });
     }
   });
@@ -53,7 +59,10 @@ describe('admit', () => {
     const admit = (message: NewMessage): NewMessage => ({ ...message, body: `<${String(message.body)}>` });
     const store = await openTiny(memoryPlatform(), { admit });
     await store.append({ ...queue, body: 'a' });
-    await store.appendBatch([{ ...queue, body: 'b' }, { ...queue, body: 'c' }]);
+    await store.appendBatch([
+      { ...queue, body: 'b' },
+      { ...queue, body: 'c' },
+    ]);
     store.appendSync({ ...queue, body: 'd' });
     await store.appendAll([{ ...queue, body: 'e' }]);
     expect(texts(await readQueue(store, queue))).toEqual(['<a>', '<b>', '<c>', '<d>', '<e>']);
@@ -63,7 +72,11 @@ describe('admit', () => {
   for (const returned of [undefined, null, 'text', 5]) {
     it(`that returns ${String(returned)} instead of a message refuses it`, async () => {
       const store = await openTiny(memoryPlatform(), { admit: () => returned as never });
-      for (const call of [() => store.append({ ...queue, body: 'x' }), () => store.appendSync({ ...queue, body: 'x' }), () => store.appendAll([{ ...queue, body: 'x' }])]) {
+      for (const call of [
+        () => store.append({ ...queue, body: 'x' }),
+        () => store.appendSync({ ...queue, body: 'x' }),
+        () => store.appendAll([{ ...queue, body: 'x' }]),
+      ]) {
         expect(await failure(call)).toMatchObject({ code: 'MESSAGE_INVALID', stored: 'no' });
       }
       expect(store.stats().writtenOffset).toBe(0);
@@ -78,7 +91,14 @@ describe('admit', () => {
       return message;
     };
     const store = await openTiny(memoryPlatform(), { admit });
-    expect(await failure(() => store.appendBatch([{ ...queue, body: 'good' }, { ...queue, body: 'bad' }]))).toBe(refused);
+    expect(
+      await failure(() =>
+        store.appendBatch([
+          { ...queue, body: 'good' },
+          { ...queue, body: 'bad' },
+        ]),
+      ),
+    ).toBe(refused);
     expect(store.stats().writtenOffset).toBe(0);
     await store.append({ ...queue, body: 'good' });
     await store.close();

@@ -15,7 +15,10 @@ function changes(lines: readonly string[]): string[] {
 describe('close', () => {
   it('makes its calls in the order that lets the next opening be a clean one', async () => {
     const lines: string[] = [];
-    const store = await openTiny(traceCalls(memoryPlatform({ clock: manualClock() }), (line) => lines.push(line), root), { flush: 'async', flushIntervalMs: 1_000_000 });
+    const store = await openTiny(
+      traceCalls(memoryPlatform({ clock: manualClock() }), (line) => lines.push(line), root),
+      { flush: 'async', flushIntervalMs: 1_000_000 },
+    );
     await store.append({ ...queue, body: 'x', keys: ['k'] });
     lines.length = 0;
     await store.close();
@@ -65,7 +68,10 @@ describe('close', () => {
 
   it('in short: log, queues, index, topics, watermark, state, checkpoint, manifest, and at last abort', async () => {
     const lines: string[] = [];
-    const store = await openTiny(traceCalls(memoryPlatform(), (line) => lines.push(line), root), { flush: 'async', flushIntervalMs: 1_000_000 });
+    const store = await openTiny(
+      traceCalls(memoryPlatform(), (line) => lines.push(line), root),
+      { flush: 'async', flushIntervalMs: 1_000_000 },
+    );
     for (let i = 0; i < 30; i += 1) await store.append({ ...queue, body: `m-${i}`.padEnd(100), keys: ['k'] });
     lines.length = 0;
     await store.close();
@@ -103,7 +109,13 @@ describe('close', () => {
     const before = Array.from({ length: 50 }, (_, i) => store.append({ ...queue, body: `m-${i}` }));
     const closing = store.close();
     expect(store.status).toBe('closing');
-    for (const call of [() => store.append({ ...queue, body: 'late' }), () => store.flush(), () => store.read(queue, { from: 'earliest' }), () => store.clean(), () => store.repair()]) {
+    for (const call of [
+      () => store.append({ ...queue, body: 'late' }),
+      () => store.flush(),
+      () => store.read(queue, { from: 'earliest' }),
+      () => store.clean(),
+      () => store.repair(),
+    ]) {
       expect(await failure(call)).toMatchObject({ code: 'STORE_CLOSED' });
     }
     expect((await Promise.all(before)).every((receipt) => receipt.durable)).toBe(true);

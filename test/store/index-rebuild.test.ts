@@ -7,7 +7,14 @@ const directory = '/store';
 const slotCount = 1;
 
 function open(platform: Platform): Promise<Store> {
-  return openStore(directory, { platform, segmentBytes: 4096, queueEntriesPerFile: 16, indexSlotCount: slotCount, indexEntryCount: 1000, freeBytesMin: 0 });
+  return openStore(directory, {
+    platform,
+    segmentBytes: 4096,
+    queueEntriesPerFile: 16,
+    indexSlotCount: slotCount,
+    indexEntryCount: 1000,
+    freeBytesMin: 0,
+  });
 }
 
 /** A closed store of 200 messages with a key each, in whose only index file the newest entry leads to one that cannot be. */

@@ -101,16 +101,28 @@ describe('options', () => {
   }
 
   it('retention.diskUseRatioMax is above 0 and at most 1', () => {
-    for (const value of [0.000_1, 0.5, 1]) expect(resolveOptions({ retention: { diskUseRatioMax: value } }).retention.diskUseRatioMax).toBe(value);
-    for (const value of [0, -0.1, 1.000_1, Number.NaN]) expect(refusal({ retention: { diskUseRatioMax: value } })).toBeInstanceOf(RangeError);
+    for (const value of [0.000_1, 0.5, 1])
+      expect(resolveOptions({ retention: { diskUseRatioMax: value } }).retention.diskUseRatioMax).toBe(value);
+    for (const value of [0, -0.1, 1.000_1, Number.NaN])
+      expect(refusal({ retention: { diskUseRatioMax: value } })).toBeInstanceOf(RangeError);
     expect(refusal({ retention: { diskUseRatioMax: '0.5' } })).toBeInstanceOf(TypeError);
   });
 
   it('storeHost has an address of digits and a port', () => {
-    for (const storeHost of [{ address: '10.0.0.1', port: 0 }, { address: '::1', port: 65_535 }]) {
+    for (const storeHost of [
+      { address: '10.0.0.1', port: 0 },
+      { address: '::1', port: 65_535 },
+    ]) {
       expect(resolveOptions({ storeHost }).storeHost).toEqual(storeHost);
     }
-    for (const storeHost of [{ address: 'localhost', port: 1 }, { address: '', port: 1 }, { address: '1.2.3', port: 1 }, { address: '::1', port: 65_536 }, { address: '::1', port: -1 }, { address: '::1', port: 0.5 }]) {
+    for (const storeHost of [
+      { address: 'localhost', port: 1 },
+      { address: '', port: 1 },
+      { address: '1.2.3', port: 1 },
+      { address: '::1', port: 65_536 },
+      { address: '::1', port: -1 },
+      { address: '::1', port: 0.5 },
+    ]) {
       expect(refusal({ storeHost })).toBeInstanceOf(RangeError);
     }
     for (const storeHost of [null, 'localhost', [], {}, { address: 1, port: 1 }, { address: '::1' }, { address: '::1', port: '1' }]) {

@@ -109,7 +109,9 @@ async function checkQueue(fixture: ReadFixture, topic: string, queueId: number, 
 async function checkLog(fixture: ReadFixture, asked: Ask): Promise<void> {
   const { view } = fixture;
   const all = alive(fixture);
-  const passing = all.filter((stored) => passes(stored, asked.tags) && (asked.topics === undefined || (asked.topics as readonly string[]).includes(stored.topic)));
+  const passing = all.filter(
+    (stored) => passes(stored, asked.tags) && (asked.topics === undefined || (asked.topics as readonly string[]).includes(stored.topic)),
+  );
   const { tags: wantedTags, topics: wantedTopics } = asked;
   const found = await collect(tailLog(view, { from: 'earliest', until: 'end', tags: wantedTags, topics: wantedTopics }));
   expect(offsetsOf(found)).toEqual(offsetsOf(passing));
