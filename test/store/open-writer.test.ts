@@ -1,0 +1,164 @@
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openStore } from '../../src/index.js';
+import { memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { traceCalls } from '../../src/testing/trace-calls.js';
+import { contents, removeTree } from '../contract/disk-surgery.js';
+import { appendMany, failure, openTiny, readQueue, root, systemError, tiny } from '../contract/harness.js';
+import { frozenStore } from '../recovery/frozen-store.js';
+import { linesOf, survivorsOf } from '../recovery/survey.js';
+import { storeOfThreeQueues } from '../recovery/three-queues.js';
+
+const kept = { segmentBytes: 8192, queueEntriesPerFile: 32, indexSlotCount: 9, indexEntryCount: 30 } as const;
+
+describe('what is kept with a store', () => {
+  for (const [name, given] of Object.entries(kept)) {
+    it(`another ${name} is OPTIONS_INCOMPATIBLE with both values, and changes nothing`, async () => {
+      const frozen = await frozenStore('killed', storeOfThreeQueues);
+      const disk = frozen.copy();
+      const before = await contents(disk, root);
+      const stored = tiny[name as keyof typeof kept];
+      const error = await failure(() => openTiny(disk, { [name]: given }));
+      expect(error).toMatchObject({ code: 'OPTIONS_INCOMPATIBLE', option: name, stored, given });
+      expect((error as Error).message).toContain(`${name} is ${stored} in this store, not ${given}`);
+      expect(await contents(disk, root)).toEqual(before);
+      expect(disk.fs.lockDirectory(root)).toBeDefined();
+    });
+  }
+
+  it('need not be given again; without the manifest the files themselves tell what they can', async () => {
+    const frozen = await frozenStore('closed', storeOfThreeQueues);
+    for (const gone of [[], ['stratalog/manifest'], ['stratalog']]) {
+      const disk = frozen.copy();
+      for (const name of gone) await removeTree(disk, `${root}/${name}`);
+      const { indexSlotCount, indexEntryCount } = tiny;
+      const index = gone.length === 0 ? {} : { indexSlotCount, indexEntryCount };
+      const store = await openStore(root, { platform: disk, freeBytesMin: 0, ...index });
+      expect(await survivorsOf(store)).toEqual(linesOf(frozen.records));
+      await appendMany(store, 60);
+      await store.close();
+      expect(disk.fs.list(`${root}/commitlog`).length).toBeGreaterThan(5);
+      expect(await failure(() => openTiny(disk, { segmentBytes: 8192 }))).toMatchObject({ code: 'OPTIONS_INCOMPATIBLE', stored: 4096 });
+    }
+  });
+
+  it('without a manifest, sizes that the files contradict are refused too', async () => {
+    const frozen = await frozenStore('closed', storeOfThreeQueues);
+    for (const [name, given] of [['segmentBytes', 8192], ['queueEntriesPerFile', 32]] as const) {
+      const disk = frozen.copy();
+      await removeTree(disk, `${root}/stratalog`);
+      expect(await failure(() => openTiny(disk, { [name]: given }))).toMatchObject({ code: 'OPTIONS_INCOMPATIBLE', option: name });
+    }
+  });
+});
+
+describe('opening for writing', () => {
+  it('makes the directory with its parents, and makes them durable', async () => {
+    const platform = memoryPlatform();
+    const deep = '/a/b/c';
+    const store = await openStore(deep, { ...tiny, platform });
+    await store.append({ topic: 'T', body: 'x' });
+    const again = await openStore(deep, { ...tiny, platform: platform.crash('synced') });
+    expect(again.bounds({ topic: 'T' }).max).toBe(1);
+    await again.close();
+  });
+
+  it('an unsyncable parent is no obstacle where it may not be read, and one where the disk fails', async () => {
+    for (const [code, opens] of [['EACCES', true], ['EPERM', true], ['EIO', false]] as const) {
+      const base = memoryPlatform();
+      const platform = withFaults(base, (call) => (call.op === 'syncDirectory' && call.path === '/' ? systemError(code) : undefined));
+      const result = await failure(async () => await (await openTiny(platform)).close());
+      expect((result as Error).message === 'nothing was refused').toBe(opens);
+      if (!opens) expect(result).toMatchObject({ code: 'IO' });
+    }
+  });
+
+  it('creates abort, synced with its directory, before it changes anything else', async () => {
+    const frozen = await frozenStore('killed', storeOfThreeQueues);
+    const disk = frozen.copy();
+    const lines: string[] = [];
+    const store = await openTiny(traceCalls(disk, (line) => lines.push(line), root));
+    const first = (pattern: RegExp): number => lines.findIndex((line) => pattern.test(line));
+    const abortSynced = first(/^sync abort all/);
+    const change = first(/^(write|writeSync|truncate|rename|remove) (?!abort)/);
+    expect(abortSynced).toBeGreaterThan(0);
+    expect(lines.slice(abortSynced, change)).toContain('syncDirectory .');
+    expect(change).toBeGreaterThan(abortSynced);
+    await store.close();
+  });
+
+  it('names the holder where the store is locked, and takes no lock where it is refused', async () => {
+    const platform = memoryPlatform();
+    const store = await openTiny(platform);
+    const before = await contents(platform, root);
+    const error = await failure(() => openTiny(platform));
+    expect(error).toMatchObject({ code: 'STORE_LOCKED', pid: process.pid, retryable: true });
+    expect((error as Error).message).toContain(`process ${process.pid}`);
+    expect(await contents(platform, root)).toEqual(before);
+    await store.close();
+    await (await openTiny(platform)).close();
+  });
+
+  it('a failing call before the lock, at it and behind it is a typed error with what was being done', async () => {
+    for (const [op, doing] of [['makeDirectory', 'creating'], ['lockDirectory', 'locking'], ['open', 'reading']] as const) {
+      let done = false;
+      const platform = withFaults(memoryPlatform(), (call) => {
+        if (done || call.op !== op) return undefined;
+        done = true;
+        return systemError('EIO');
+      });
+      const error = await failure(() => openTiny(platform));
+      expect(error).toMatchObject({ code: 'IO', cause: { code: 'EIO' } });
+      expect((error as Error).message).toContain(root);
+      expect((error as Error).message).toContain(doing);
+      await (await openTiny(platform)).close();
+    }
+  });
+
+  it('clears what an earlier run left half made, and nothing that recovery put aside', async () => {
+    const frozen = await frozenStore('killed', storeOfThreeQueues);
+    const disk = frozen.copy();
+    for (const folder of ['tmp', 'aside']) {
+      const file = disk.fs.open(`${root}/stratalog/${folder}/0123456789abcdef`, 'create');
+      file.writeSync([Buffer.from('left')], 0);
+      await file.close();
+    }
+    const store = await openTiny(disk);
+    expect(disk.fs.exists(`${root}/stratalog/tmp/0123456789abcdef`)).toBe(false);
+    expect(disk.fs.exists(`${root}/stratalog/aside/0123456789abcdef`)).toBe(true);
+    await store.close();
+  });
+
+  it('a segment too small for any record is refused', async () => {
+    expect(await failure(() => openTiny(memoryPlatform(), { segmentBytes: 98 }))).toBeInstanceOf(RangeError);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('on the real disk', () => {
+  it('files are for their owner alone, folders too', async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'stratalog-modes-'));
+    const mask = process.umask(0);
+    try {
+      const directory = join(parent, 'store');
+      const store = await openStore(directory, { segmentBytes: 4096, queueEntriesPerFile: 16, indexSlotCount: 7, indexEntryCount: 20, freeBytesMin: 0 });
+      await appendMany(store, 60, { keys: ['k'] });
+      expect(await readQueue(store, { topic: 'T' })).toHaveLength(60);
+      await store.close();
+      const modes = new Map<string, string>();
+      const visit = (path: string): void => {
+        const stat = statSync(path);
+        modes.set(path.slice(parent.length + 1), (stat.mode & 0o777).toString(8));
+        if (stat.isDirectory()) for (const name of readdirSync(path)) visit(join(path, name));
+      };
+      visit(directory);
+      expect(modes.size).toBeGreaterThan(15);
+      const wrong = [...modes].filter(([path, mode]) => mode !== (statSync(join(parent, path)).isDirectory() ? '700' : '600'));
+      expect(wrong).toEqual([]);
+    } finally {
+      process.umask(mask);
+      rmSync(parent, { recursive: true, force: true });
+    }
+  });
+});
