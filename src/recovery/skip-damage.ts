@@ -8,6 +8,7 @@ import {
   type RepairOptions,
   tombstoneBytes,
 } from '../format/repair-records.js';
+import { recordBytesMin } from '../format/record-layout.js';
 import { findResync } from './find-resync.js';
 import { isInSpans, type OwnSpan } from './manifest.js';
 import { keepAside, type MendOptions } from './mend-log.js';
@@ -146,10 +147,12 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
   await restOfLog(resync);
   await addLastOfQueue(options, start, next, ends);
   const lost: Lost[] = [];
-  for (const [name, end] of ends) {
+  // No more than can have been there: what a record says of its number is not believed. Queues that are known come first.
+  const countMax = Math.ceil((resync - start) / recordBytesMin);
+  for (const [name, end] of [...ends].sort(([a], [b]) => Number(next.has(b)) - Number(next.has(a)))) {
     const split = name.lastIndexOf('/');
     const from = next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
-    for (let queueOffset = from; queueOffset < end.to; queueOffset += 1) {
+    for (let queueOffset = Math.max(from, end.to - countMax); queueOffset < end.to; queueOffset += 1) {
       lost.push({ topic: name.slice(0, split), queueId: Number(name.slice(split + 1)), queueOffset, storedAt });
     }
   }

@@ -49,7 +49,7 @@ async function openWithFault(
   code: string,
   once: boolean,
   recovery: Case['recovery'],
-): Promise<{ result: Store | unknown; failed: PlatformCall | undefined }> {
+): Promise<{ result: unknown; failed: PlatformCall | undefined }> {
   let failed: PlatformCall | undefined;
   const platform = withFaults(disk, (call) => {
     if (call.number < nth || (once && call.number > nth)) return undefined;

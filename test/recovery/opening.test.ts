@@ -131,18 +131,30 @@ describe('opening', () => {
     }
   });
 
-  it('queues of which nothing is left in the log keep their numbers without any side file', async () => {
-    const platform = memoryPlatform();
-    const store = await openTiny(platform);
-    for (let i = 0; i < 5; i += 1) await store.append({ topic: 'Old', body: 'x' });
-    for (let i = 0; i < 60; i += 1) await store.append({ topic: 'T', body: `m-${i}`.padEnd(80, '.') });
-    await store.clean({ before: 8192 });
+  for (const gone of [undefined, 'stratalog', 'stratalog/state', 'consumequeue', 'consumequeue/Old']) {
+    it(`queues of which nothing is left in the log keep their numbers ${gone === undefined ? 'over a clean close' : `without ${gone}`}`, async () => {
+      const platform = memoryPlatform();
+      const store = await openTiny(platform);
+      for (let i = 0; i < 5; i += 1) await store.append({ topic: 'Old', body: 'x' });
+      for (let i = 0; i < 60; i += 1) await store.append({ topic: 'T', body: `m-${i}`.padEnd(80, '.') });
+      await store.clean({ before: 8192 });
+      await store.close();
+      if (gone !== undefined) await removeTree(platform, `${root}/${gone}`);
+      const again = await openTiny(platform);
+      expect(again.bounds({ topic: 'Old' })).toEqual({ min: 5, max: 5 });
+      expect((await again.append({ topic: 'Old', body: 'y' })).queueOffset).toBe(5);
+      await again.close();
+    });
+  }
+
+  it('without a key index recovery is the same', async () => {
+    const frozen = await frozenStore('killed', storeOfThreeQueues, { keyIndex: false });
+    const disk = frozen.copy();
+    const store = await openTiny(disk, { keyIndex: false });
+    expect(await survivorsOf(store)).toEqual(linesOf(frozen.records));
+    expect(store.recovery.redispatchedCount).toBe(90);
     await store.close();
-    await removeTree(platform, `${root}/stratalog`);
-    const again = await openTiny(platform);
-    expect(again.bounds({ topic: 'Old' })).toEqual({ min: 5, max: 5 });
-    expect((await again.append({ topic: 'Old', body: 'y' })).queueOffset).toBe(5);
-    await again.close();
+    expect(disk.fs.list(`${root}/index`)).toEqual([]);
   });
 
   it('with the whole log gone, queues begin behind what their files had come to', async () => {

@@ -90,7 +90,7 @@ describe('recovery skip', () => {
     for (const [path, bytes] of before) {
       const [was, is] = [Buffer.from(bytes, 'base64'), Buffer.from(after.get(path)!, 'base64')];
       const { path: hit, at } = placeOf(victim.offset);
-      if (path === hit) for (const bytes of [was, is]) bytes.fill(0, at, at + victim.bytes);
+      if (path === hit) for (const each of [was, is]) each.fill(0, at, at + victim.bytes);
       expect(is.equals(was)).toBe(true);
     }
   });
@@ -256,6 +256,53 @@ describe('a damaged record too small for what takes its place', () => {
       });
     }
   }
+});
+
+describe('what is said of lost numbers', () => {
+  it('by a record with an absurd number is not believed: no more is made up for than can have been there', async () => {
+    const disk = frozen.copy();
+    const [forged, victim] = [frozen.records[50]!, frozen.records[40]!];
+    const storeHost = { address: '127.0.0.1', port: 10_911 };
+    const encoder = new RecordEncoder({ storeHost, recordChecksum: true, messageBytesMax: 4096, systemMessages: false });
+    const empty = encoder.stage({ topic: 'Absurd', body: '' }, 1, false);
+    const bytes = Buffer.alloc(encoder.stage({ topic: 'Absurd', body: 'x'.repeat(forged.bytes - empty) }, 1, false));
+    encoder.write(bytes, 0, forged.offset, 2 ** 40, 1_700_000_000_000);
+    await writeInto(disk, placeOf(forged.offset).path, bytes, placeOf(forged.offset).at);
+    await flip(disk, victim);
+    const store = await openTiny(disk, { recovery: 'skip' });
+    expect(store.recovery.damage).toHaveLength(1);
+    expect(store.bounds({ topic: 'Absurd' }).max).toBe(2 ** 40 + 1);
+    expect(texts(await readQueue(store, { topic: 'Absurd' }))).toEqual(['x'.repeat(forged.bytes - empty)]);
+    const own = frozen.records.filter((record) => record.topic === victim.topic && record.queueId === victim.queueId);
+    expect((await readQueue(store, victim)).length).toBe(
+      own.length - 1 - (forged.topic === victim.topic && forged.queueId === victim.queueId ? 1 : 0),
+    );
+    await store.close();
+  });
+});
+
+describe('a large damaged record', () => {
+  it('is filled in parts', async () => {
+    const options = { segmentBytes: 8 * 1024 * 1024 };
+    const large = await frozenStore(
+      'killed',
+      async (store) => {
+        await store.append({ topic: 'T', body: 'before' });
+        await store.append({ topic: 'T', body: Buffer.alloc(3_500_000, 'x') });
+        await store.append({ topic: 'T', body: 'after' });
+      },
+      options,
+    );
+    const disk = large.copy();
+    await flipBit(disk, placeOf(0).path, large.records[1]!.offset + 1_000_000);
+    const store = await openTiny(disk, { ...options, recovery: 'skip' });
+    expect(texts(await readQueue(store, { topic: 'T' }))).toEqual(['before', 'after']);
+    expect((await store.verify()).ok).toBe(true);
+    await store.close();
+    const fillers = (await walkLog(disk)).filter((record) => record.topic === fillerTopic);
+    expect(fillers.length).toBeGreaterThan(1);
+    expect(Math.max(...fillers.map((record) => record.bytes))).toBeLessThanOrEqual(1024 * 1024 + 200);
+  });
 });
 
 describe('recovery skip and batches', () => {

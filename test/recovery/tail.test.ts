@@ -245,6 +245,19 @@ describe('the last segment', () => {
   });
 });
 
+describe('segments behind the end that hold no record', () => {
+  it('are removed; their bytes are counted, and what cannot have been a record is not kept', async () => {
+    const frozen = await frozenStore('killed', storeOfThreeQueues);
+    const disk = frozen.copy();
+    await createFile(disk, placeOf(20_480).path, Buffer.alloc(4096, 'no record'));
+    const store = await openTiny(disk);
+    expect(await survivorsOf(store)).toEqual(linesOf(frozen.records));
+    expect(store.recovery).toMatchObject({ truncatedBytes: 4096, damage: [] });
+    await store.close();
+    expect(disk.fs.list(`${root}/commitlog`)).toHaveLength(5);
+  });
+});
+
 describe('before anything is served', () => {
   async function opening(disk: MemoryPlatform): Promise<string[]> {
     const lines: string[] = [];

@@ -30,12 +30,12 @@ async function open(retention: StoreOptions['retention'], more: StoreOptions = {
   const deletions: Deletion[] = [];
   const listener = { onSegmentDeleted: (info: Deletion) => deletions.push(info) };
   const during = async <T>(call: Promise<T>): Promise<T> => {
-    let done = false;
+    const state = { isDone: false };
     const settled = call.finally(() => {
-      done = true;
+      state.isDone = true;
     });
     settled.catch(() => undefined);
-    while (!done) await clock.advance(0);
+    while (!state.isDone) await clock.advance(0);
     return await settled;
   };
   const store = await during(openTiny(platform, { retention, listener, ...more }));

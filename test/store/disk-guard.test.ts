@@ -13,7 +13,7 @@ interface Guarded {
   looks: number;
 }
 
-function guarded(freeBytesMin: number, availableBytes: number): Guarded {
+function guard(freeBytesMin: number, availableBytes: number): Guarded {
   const clock = manualClock();
   const base = memoryPlatform({ clock });
   const fs = {
@@ -30,7 +30,7 @@ function guarded(freeBytesMin: number, availableBytes: number): Guarded {
 
 describe('the guard of free space', () => {
   it('refuses while less than freeBytesMin is left, and lets writes through again by itself', async () => {
-    const each = guarded(10 * mib, 9 * mib);
+    const each = guard(10 * mib, 9 * mib);
     await each.guard.look(0);
     expect(each.guard.check(0)).toMatchObject({ code: 'DISK_FULL', retryable: true });
     expect(each.guard.check(0)?.message).toContain('freeBytesMin');
@@ -49,21 +49,21 @@ describe('the guard of free space', () => {
   });
 
   it('exactly freeBytesMin is enough', async () => {
-    const each = guarded(10 * mib, 10 * mib);
+    const each = guard(10 * mib, 10 * mib);
     await each.guard.look(0);
     expect(each.guard.check(0)).toBeUndefined();
     expect(each.guard.check(1)).toMatchObject({ code: 'DISK_FULL' });
   });
 
   it('of 0 never asks and never refuses', async () => {
-    const each = guarded(0, 0);
+    const each = guard(0, 0);
     for (const appended of [0, mib, 2 ** 40]) expect(each.guard.check(appended)).toBeUndefined();
     await each.clock.advance(10_000);
     expect(each.looks).toBe(0);
   });
 
   it('counts what was appended since it looked', async () => {
-    const each = guarded(10 * mib, 40 * mib);
+    const each = guard(10 * mib, 40 * mib);
     await each.guard.look(0);
     each.available = 0;
     expect(each.guard.check(29 * mib)).toBeUndefined();
@@ -71,7 +71,7 @@ describe('the guard of free space', () => {
   });
 
   it('asks once a second while there is plenty, however often it is called', async () => {
-    const each = guarded(10 * mib, 2 ** 40);
+    const each = guard(10 * mib, 2 ** 40);
     await each.guard.look(0);
     for (let second = 0; second < 10; second += 1) {
       for (let i = 0; i < 100; i += 1) each.guard.check(second * mib + i * 10_000);
@@ -82,7 +82,7 @@ describe('the guard of free space', () => {
   });
 
   it('asks more often as it runs short: when half of what was left may be used up', async () => {
-    const each = guarded(0 + mib, 5 * mib);
+    const each = guard(0 + mib, 5 * mib);
     await each.guard.look(0);
     each.guard.check(mib / 2);
     await each.clock.advance(0);
@@ -93,14 +93,14 @@ describe('the guard of free space', () => {
   });
 
   it('a disk that does not say is not full for that', async () => {
-    const each = guarded(10 * mib, 0);
+    const each = guard(10 * mib, 0);
     each.available = systemError('EACCES');
     await each.guard.look(0);
     expect(each.guard.check(100 * mib)).toBeUndefined();
   });
 
   it('two looks at once are one', async () => {
-    const each = guarded(10 * mib, 20 * mib);
+    const each = guard(10 * mib, 20 * mib);
     await Promise.all([each.guard.look(0), each.guard.look(0)]);
     expect(each.looks).toBe(1);
   });

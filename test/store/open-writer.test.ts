@@ -46,7 +46,10 @@ describe('what is kept with a store', () => {
 
   it('without a manifest, sizes that the files contradict are refused too', async () => {
     const frozen = await frozenStore('closed', storeOfThreeQueues);
-    for (const [name, given] of [['segmentBytes', 8192], ['queueEntriesPerFile', 32]] as const) {
+    for (const [name, given] of [
+      ['segmentBytes', 8192],
+      ['queueEntriesPerFile', 32],
+    ] as const) {
       const disk = frozen.copy();
       await removeTree(disk, `${root}/stratalog`);
       expect(await failure(() => openTiny(disk, { [name]: given }))).toMatchObject({ code: 'OPTIONS_INCOMPATIBLE', option: name });
@@ -66,7 +69,11 @@ describe('opening for writing', () => {
   });
 
   it('an unsyncable parent is no obstacle where it may not be read, and one where the disk fails', async () => {
-    for (const [code, opens] of [['EACCES', true], ['EPERM', true], ['EIO', false]] as const) {
+    for (const [code, opens] of [
+      ['EACCES', true],
+      ['EPERM', true],
+      ['EIO', false],
+    ] as const) {
       const base = memoryPlatform();
       const platform = withFaults(base, (call) => (call.op === 'syncDirectory' && call.path === '/' ? systemError(code) : undefined));
       const result = await failure(async () => await (await openTiny(platform)).close());
@@ -102,7 +109,11 @@ describe('opening for writing', () => {
   });
 
   it('a failing call before the lock, at it and behind it is a typed error with what was being done', async () => {
-    for (const [op, doing] of [['makeDirectory', 'creating'], ['lockDirectory', 'locking'], ['open', 'reading']] as const) {
+    for (const [op, doing] of [
+      ['makeDirectory', 'creating'],
+      ['lockDirectory', 'locking'],
+      ['open', 'reading'],
+    ] as const) {
       let done = false;
       const platform = withFaults(memoryPlatform(), (call) => {
         if (done || call.op !== op) return undefined;
@@ -142,7 +153,13 @@ describe.skipIf(process.platform === 'win32')('on the real disk', () => {
     const mask = process.umask(0);
     try {
       const directory = join(parent, 'store');
-      const store = await openStore(directory, { segmentBytes: 4096, queueEntriesPerFile: 16, indexSlotCount: 7, indexEntryCount: 20, freeBytesMin: 0 });
+      const store = await openStore(directory, {
+        segmentBytes: 4096,
+        queueEntriesPerFile: 16,
+        indexSlotCount: 7,
+        indexEntryCount: 20,
+        freeBytesMin: 0,
+      });
       await appendMany(store, 60, { keys: ['k'] });
       expect(await readQueue(store, { topic: 'T' })).toHaveLength(60);
       await store.close();

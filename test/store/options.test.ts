@@ -153,7 +153,7 @@ describe('options', () => {
       'x',
       5,
     ]) {
-      expect(refusal(options), JSON.stringify(options)).toBeInstanceOf(TypeError);
+      expect([options, refusal(options) instanceof TypeError]).toEqual([options, true]);
     }
   });
 

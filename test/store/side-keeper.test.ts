@@ -25,7 +25,12 @@ describe('the watermark of an open store', () => {
     for (let i = 0; i < 30; i += 1) {
       const receipt = await store.append({ topic: 'T', body: `m-${i}` });
       const mark = await watermarkOf(platform);
-      expect(mark).toMatchObject({ flushedOffset: receipt.physicalOffset + receipt.recordBytes, lastRecordStart: receipt.physicalOffset, flush: 'sync', lastStoredAt: receipt.storedAt });
+      expect(mark).toMatchObject({
+        flushedOffset: receipt.physicalOffset + receipt.recordBytes,
+        lastRecordStart: receipt.physicalOffset,
+        flush: 'sync',
+        lastStoredAt: receipt.storedAt,
+      });
     }
     await store.close();
   });
@@ -36,7 +41,9 @@ describe('the watermark of an open store', () => {
     lines.length = 0;
     await store.append({ topic: 'T', body: 'x' });
     const written = lines.findIndex((line) => /^writeSync stratalog\/(tmp|commitlog)\/\d{20} @0/.test(line));
-    const synced = lines.findLastIndex((line) => /^(\.\.\. )?(sync|syncDirectory) (stratalog\/tmp\/\d{20}|commitlog)/.test(line) && !line.endsWith('...'));
+    const synced = lines.findLastIndex(
+      (line) => /^(\.\.\. )?(sync|syncDirectory) (stratalog\/tmp\/\d{20}|commitlog)/.test(line) && !line.endsWith('...'),
+    );
     const slot = lines.findIndex((line) => line.startsWith('writeSync stratalog/watermark'));
     expect(written).toBeGreaterThanOrEqual(0);
     expect(synced).toBeGreaterThan(written);
@@ -75,7 +82,9 @@ describe('the watermark of an open store', () => {
   it('that cannot be written stops nobody; the older slot stands', async () => {
     const base = memoryPlatform();
     let failing = false;
-    const platform = withFaults(base, (call) => (failing && call.path.endsWith('/watermark') && call.op !== 'close' ? systemError('EIO') : undefined));
+    const platform = withFaults(base, (call) =>
+      failing && call.path.endsWith('/watermark') && call.op !== 'close' ? systemError('EIO') : undefined,
+    );
     const store = await openTiny(platform);
     const durable = await append(store, 5);
     failing = true;
@@ -99,11 +108,20 @@ describe('the other side files', () => {
     const state = decodeState(await readFile(platform, `${root}/stratalog/state`))!;
     const checkpoint = await readFile(platform, `${root}/checkpoint`);
     expect(manifest.spans).toEqual([{ from: 0, to: flushedOffset }]);
-    expect(state).toMatchObject({ storeId: manifest.storeId, clean: true, safeOffset: flushedOffset, queues: [{ topic: 'T', queueId: 0, min: 0, max: 60 }] });
+    expect(state).toMatchObject({
+      storeId: manifest.storeId,
+      clean: true,
+      safeOffset: flushedOffset,
+      queues: [{ topic: 'T', queueId: 0, min: 0, max: 60 }],
+    });
     expect(state.index?.reduce((sum, file) => sum + file.entryCount, 0)).toBe(60);
     expect(checkpoint.length).toBe(4096);
     expect(checkpoint.toString('hex', 0, 40)).toBe(state.checkpointHex);
-    expect(decodeCheckpoint(checkpoint)).toMatchObject({ logTime: state.lastStoredAt, queuesTime: state.lastStoredAt, confirmedOffset: flushedOffset });
+    expect(decodeCheckpoint(checkpoint)).toMatchObject({
+      logTime: state.lastStoredAt,
+      queuesTime: state.lastStoredAt,
+      confirmedOffset: flushedOffset,
+    });
     expect((await watermarkOf(platform)).flushedOffset).toBe(flushedOffset);
   });
 

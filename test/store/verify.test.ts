@@ -8,7 +8,9 @@ import { type FrozenStore, frozenStore, placeOf } from '../recovery/frozen-store
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
 
 /** A cleanly closed store, damaged and opened: nothing of it has been read yet. */
-async function opened(damage: (disk: MemoryPlatform, frozen: FrozenStore) => Promise<void>): Promise<{ store: Store; disk: MemoryPlatform; frozen: FrozenStore }> {
+async function opened(
+  damage: (disk: MemoryPlatform, frozen: FrozenStore) => Promise<void>,
+): Promise<{ store: Store; disk: MemoryPlatform; frozen: FrozenStore }> {
   const frozen = await frozenStore('closed', storeOfThreeQueues);
   const disk = frozen.copy();
   await damage(disk, frozen);
@@ -90,7 +92,8 @@ describe('verify', () => {
     const disk = frozen.copy();
     for (const path of filesBelow(disk, `${root}/consumequeue`)) {
       const bytes = await readFile(disk, path);
-      for (let at = 0; at < bytes.length; at += 20) if (entryPhysicalOffset(bytes, at) < 2 ** 40) bytes[at + 11] = (bytes[at + 11] ?? 0) ^ 1;
+      for (let at = 0; at < bytes.length; at += 20)
+        if (entryPhysicalOffset(bytes, at) < 2 ** 40) bytes[at + 11] = (bytes[at + 11] ?? 0) ^ 1;
       await writeInto(disk, path, bytes, 0);
     }
     const store = await openTiny(disk);
@@ -128,7 +131,8 @@ describe('verify', () => {
 
   it('refuses options that are none', async () => {
     const { store } = await opened(async () => await Promise.resolve());
-    for (const options of [null, 5, { onprogress: 1 }]) expect(await failure(() => store.verify(options as never))).toBeInstanceOf(TypeError);
+    for (const options of [null, 5, { onprogress: 1 }])
+      expect(await failure(() => store.verify(options as never))).toBeInstanceOf(TypeError);
     await store.close();
   });
 });
