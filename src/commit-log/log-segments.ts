@@ -196,6 +196,8 @@ export class LogSegments {
       await file.close();
       await this.#fs.remove(this.makingPathOf(base));
     }
+    // Back after a power cut, it would look as if we had been killed while rolling.
+    if (made.length > 0) await this.#fs.syncDirectory(this.#makingDirectory);
   }
 
   #make(base: number): StoreFile {

@@ -250,7 +250,3 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
 export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : error;
 }
-
-export function isLogSegment(path: string): boolean {
-  return path.startsWith(`${logDirectory}/`) || path.startsWith(`${makingDirectory}/`);
-}

@@ -1,18 +1,11 @@
-import type { Platform, Store, StoreOptions } from '../../src/index.js';
-import { StoreError } from '../../src/index.js';
-import { collect, openTiny } from '../contract/harness.js';
+import type { Store } from '../../src/index.js';
+import { collect } from '../contract/harness.js';
 import type { LogRecord } from './frozen-store.js';
 
 /** `topic/queueId:queueOffset=body` of all that can be read, queue by queue. */
 export type Survivors = readonly string[];
 
-export interface Survey {
-  /** `opened`, or the code of the refusal. */
-  readonly outcome: string;
-  readonly survivors: Survivors;
-}
-
-export function lineOf(message: { topic: string; queueId: number; queueOffset: number; body: Uint8Array | string }): string {
+function lineOf(message: { topic: string; queueId: number; queueOffset: number; body: Uint8Array | string }): string {
   return `${message.topic}/${message.queueId}:${message.queueOffset}=${String(message.body)}`;
 }
 
@@ -41,14 +34,4 @@ export async function survivorsByKey(store: Store, topics: readonly string[], ke
 
 export async function survivorsInLog(store: Store): Promise<Survivors> {
   return (await collect(store.tailAll({ from: 'earliest', until: 'end' }))).map(lineOf).sort();
-}
-
-/** Opens, or tells the code of the refusal. */
-export async function openOrCode(platform: Platform, options: StoreOptions): Promise<Store | string> {
-  try {
-    return await openTiny(platform, options);
-  } catch (error) {
-    if (!StoreError.is(error)) throw error;
-    return error.code;
-  }
 }

@@ -1,7 +1,7 @@
 import type { Store } from '../../src/index.js';
 
 /** How many messages `storeOfThreeQueues` stores, over five segments of 4096 bytes. */
-export const threeQueuesCount = 90;
+const threeQueuesCount = 90;
 
 /** Messages of different sizes in three queues of two topics, all of them under the key `all`; in a log of several segments. */
 export async function storeOfThreeQueues(store: Store): Promise<void> {

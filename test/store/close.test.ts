@@ -60,6 +60,7 @@ describe('close', () => {
         "rename stratalog/tmp/random stratalog/manifest",
         "syncDirectory stratalog",
         "remove stratalog/tmp/00000000000000004096",
+        "syncDirectory stratalog/tmp",
         "remove abort",
         "syncDirectory .",
       ]

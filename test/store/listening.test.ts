@@ -72,7 +72,7 @@ describe('what a listener is told', () => {
       },
       onSegmentRolled: async (): Promise<void> => await Promise.reject(new Error('rejected')),
     };
-    const store = await openTiny(memoryPlatform(), { listener } as never).catch((error: unknown) => error as Error);
+    const store = await openTiny(memoryPlatform(), { listener }).catch((error: unknown) => error);
     // `seen` is no listener of ours.
     expect(store).toBeInstanceOf(TypeError);
     const { seen: _, ...known } = listener;
