@@ -279,7 +279,10 @@ function foreignRan(found: Examination): boolean {
   return checkpoint !== found.state.checkpointHex && checkpoint !== found.state.previousCheckpointHex;
 }
 
-/** The watermark counts if the record that it names is in its place with its hash. */
+/**
+ * The watermark counts if the record that it names is in its place with its hash. Where nobody but us has written here it counts in any
+ * case: then another hash is damage of that record, and a damaged last record must not pass for a torn tail.
+ */
 async function validWatermark(options: RecoverOptions): Promise<Watermark | undefined> {
   const { watermark } = options.found;
   const { segments } = options;
@@ -289,7 +292,7 @@ async function validWatermark(options: RecoverOptions): Promise<Watermark | unde
   // A segment that is gone is no reason to forget how far the log was durable: that is what tells that it is gone.
   if (!segments.has(segments.baseOf(watermark.lastRecordStart))) return watermark;
   const hash = await recordHash(segments, watermark.lastRecordStart, watermark.flushedOffset);
-  return hash === watermark.lastRecordHash ? watermark : undefined;
+  return hash === watermark.lastRecordHash || !foreignRan(options.found) ? watermark : undefined;
 }
 
 /** XXH64 of the first 64 KiB of a record; undefined: the bytes are not there. */
