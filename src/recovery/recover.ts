@@ -287,8 +287,11 @@ async function validWatermark(options: RecoverOptions): Promise<Watermark | unde
   const { watermark } = options.found;
   const { segments } = options;
   if (watermark === undefined) return undefined;
+  // It names no record where recovery ended at a place without one that it had read.
   if (watermark.lastRecordStart < 0)
-    return watermark.flushedOffset === 0 || watermark.flushedOffset === segments.minOffset ? watermark : undefined;
+    return watermark.flushedOffset === 0 || watermark.flushedOffset === segments.minOffset || !foreignRan(options.found)
+      ? watermark
+      : undefined;
   // A segment that is gone is no reason to forget how far the log was durable: that is what tells that it is gone.
   if (!segments.has(segments.baseOf(watermark.lastRecordStart))) return watermark;
   const hash = await recordHash(segments, watermark.lastRecordStart, watermark.flushedOffset);

@@ -110,8 +110,11 @@ export class SideKeeper {
     const { segments } = this.#foundation;
     const last = recovered.lastRecord;
     const hash = last === undefined ? undefined : await recordHash(segments, last.start, last.end);
-    if (hash === undefined && recovered.end !== 0 && recovered.end !== segments.minOffset) return;
-    this.#durableEnd = { flushedOffset: last?.end ?? recovered.end, lastRecordStart: last?.start ?? -1, lastRecordHash: hash ?? '' };
+    // Always: an older slot may speak of more than recovery has left.
+    this.#durableEnd =
+      last === undefined || hash === undefined
+        ? { flushedOffset: recovered.end, lastRecordStart: -1, lastRecordHash: '' }
+        : { flushedOffset: last.end, lastRecordStart: last.start, lastRecordHash: hash };
     this.#writeSlot(this.#durableEnd, recovered.end, recovered.lastStoredAt);
     await this.#watermark.sync();
   }

@@ -5,11 +5,17 @@ import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js'
 const sizes = { segmentBytes: 4096, queueEntriesPerFile: 16, indexSlotCount: 7, indexEntryCount: 20, freeBytesMin: 0 };
 
 /** A killed store of five durable messages; one bit of the last one's body is the other way round. */
-async function withDamagedLastRecord(): Promise<{ disk: MemoryPlatform; offset: number }> {
+async function withDamagedLastRecord(countBehindSafePoint = 5): Promise<{ disk: MemoryPlatform; offset: number }> {
   const platform = memoryPlatform();
-  const store = await openStore('/store', { platform, ...sizes });
+  let store = await openStore('/store', { platform, ...sizes });
   let offset = 0;
-  for (let i = 0; i < 5; i += 1) offset = (await store.append({ topic: 'T', body: `message ${i}` })).physicalOffset;
+  for (let i = 0; i < 5; i += 1) {
+    if (i === 5 - countBehindSafePoint) {
+      await store.close();
+      store = await openStore('/store', { platform, ...sizes });
+    }
+    offset = (await store.append({ topic: 'T', body: `message ${i}` })).physicalOffset;
+  }
   const disk = platform.crash('all');
   await store.close().catch(() => undefined);
   const file = disk.fs.open('/store/commitlog/00000000000000000000', 'read-write');
@@ -47,5 +53,16 @@ describe('damage of the very last durable record', () => {
   it('is cut and told with truncate', async () => {
     const { bodies } = await bodiesAfter('truncate');
     expect(bodies).toEqual(['message 0', 'message 1', 'message 2', 'message 3']);
+  });
+
+  it('is settled by truncate for good, also where nothing stands behind the last safe point and the next run is killed', async () => {
+    const { disk } = await withDamagedLastRecord(1);
+    const cut = await openStore('/store', { platform: disk, ...sizes, recovery: 'truncate' });
+    expect(cut.bounds({ topic: 'T' }).max).toBe(4);
+    const killed = disk.crash('all');
+    await cut.close().catch(() => undefined);
+    const again = await openStore('/store', { platform: killed, ...sizes });
+    expect(again.bounds({ topic: 'T' }).max).toBe(4);
+    await again.close();
   });
 });
