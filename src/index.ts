@@ -5,7 +5,7 @@ export { queueFor } from './base/xxh64.js';
 export type { AppendReceipt, Message, NewMessage, SystemFields } from './format/message.js';
 export { openStore } from './open-store.js';
 export { nodePlatform } from './platform/node-platform.js';
-export type { Clock, FileSystem, Platform, StoreFile } from './platform/platform.js';
+export type { Clock, DirectoryLock, FileSystem, Platform, StoreFile } from './platform/platform.js';
 export type {
   Abortable,
   AppendOptions,

@@ -13,6 +13,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { systemErrorCode } from '../base/errors.js';
 import { lockByName } from './lock-by-name.js';
+import type { DirectoryLock } from './platform.js';
 
 interface RangeLocks {
   tryLock(fd: number, offset: number, length: number): boolean;
@@ -35,7 +36,7 @@ export function directoryLockKind(): DirectoryLockKind {
 }
 
 /** `undefined`: somebody holds it. The directory must be there. */
-export function lockDirectory(directory: string): { release(): void } | undefined {
+export function lockDirectory(directory: string): DirectoryLock | undefined {
   const real = fs.realpathSync.native(directory);
   const locked = lockedDirectories();
   if (locked.has(real)) return undefined;
@@ -46,6 +47,7 @@ export function lockDirectory(directory: string): { release(): void } | undefine
   const forgetHolder = noteHolder(real);
   let held = true;
   return {
+    refusesBrokers: directoryLockKind() === 'range',
     release(): void {
       if (!held) return;
       held = false;

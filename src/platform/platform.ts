@@ -16,6 +16,11 @@ export interface StoreFile {
   linkCount(): number;
   close(): Promise<void>;
 }
+export interface DirectoryLock {
+  release(): void;
+  /** `false`: other stratalog stores are refused, an Apache RocketMQ broker is not. Left out: it is refused as well. */
+  readonly refusesBrokers?: boolean | undefined;
+}
 /** Paths are absolute. What fails, fails with Node's error: an Error with a `code` (`ENOENT`, `EEXIST`, `ENOSPC`, `EIO`, ...). */
 export interface FileSystem {
   /** `create`: EEXIST if it is there. The other two: ENOENT if it is not. */
@@ -34,7 +39,8 @@ export interface FileSystem {
   copy(from: string, to: string, bytes: number): Promise<void>;
   /** Makes creations, renames and removals in `directory` durable. */
   syncDirectory(directory: string): Promise<void>;
-  lockDirectory(directory: string): { release(): void } | undefined;
+  /** One holder at a time; `undefined`: somebody has it. */
+  lockDirectory(directory: string): DirectoryLock | undefined;
   /** `df`'s figures: what is used, and what this process may still use (`bavail`); the use ratio is used / (used + available). */
   diskUsage(path: string): Promise<{ readonly usedBytes: number; readonly availableBytes: number }>;
 }

@@ -8,6 +8,12 @@ import type { StorePaths } from './side-files.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
+/**
+ * How far behind the last byte that is not zero a segment is searched for bytes worth keeping. A 1 GiB segment is mostly a hole: to
+ * read all of it would make an opening cost a GiB of page cache. The cut itself does not depend on what was seen.
+ */
+const ZERO_SEARCH_BYTES = 64 * 1024 * 1024;
+
 export interface MendOptions {
   readonly fs: FileSystem;
   readonly paths: StorePaths;
@@ -47,7 +53,10 @@ export async function rewrite(options: MendOptions, from: number, to: number): P
   }
 }
 
-/** Ends the log at `end` on the disk: the rest of its segment becomes zeros, later segments go. What holds a record is kept aside. */
+/**
+ * Ends the log at `end` on the disk: the rest of its segment becomes zeros, later segments go. What holds a record is kept aside, unless
+ * more than 64 MiB of zeros stand before it.
+ */
 export async function cutLog(options: MendOptions, end: number): Promise<readonly CutTail[]> {
   const { fs, segments } = options;
   const cuts: CutTail[] = [];
@@ -61,13 +70,14 @@ export async function cutLog(options: MendOptions, end: number): Promise<readonl
   const { tail, sizeBytes } = await withFile(fs, path, 'read', async (file) => {
     return { tail: await readTail(file, end - last, segments.segmentBytes), sizeBytes: file.sizeBytes() };
   });
-  if (!tail.hasBytes && sizeBytes === segments.segmentBytes) return cuts;
+  if (!tail.hasBytes && tail.readAll && sizeBytes === segments.segmentBytes) return cuts;
   await withOwnSegment(options, last, async (file) => {
     if (tail.hasBytes) {
       const asidePath = tail.hasRecord ? await keepAside(options, file, last, end - last, tail.lastByte + 1) : undefined;
       cuts.push({ path, offset: end - last, bytes: tail.lastByte + 1 - (end - last), asidePath });
-      await file.truncate(end - last);
     }
+    // Also where nothing was seen: a record left there would be found by a later recovery, once the log has grown up to it.
+    if (tail.hasBytes || !tail.readAll) await file.truncate(end - last);
     await file.truncate(segments.segmentBytes);
     await file.sync('all');
   });
@@ -89,13 +99,22 @@ async function removeSegment(options: MendOptions, base: number): Promise<readon
   return cut;
 }
 
+interface Tail {
+  readonly hasBytes: boolean;
+  readonly hasRecord: boolean;
+  readonly lastByte: number;
+  /** The search went to the end; otherwise it gave up after so many zeros. */
+  readonly readAll: boolean;
+}
+
 /** Whether anything but zeros stands behind `from`, and whether a record begins there somewhere. */
-async function readTail(file: StoreFile, from: number, to: number): Promise<{ hasBytes: boolean; hasRecord: boolean; lastByte: number }> {
+async function readTail(file: StoreFile, from: number, to: number): Promise<Tail> {
   const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   const view = new RecordView();
   let lastByte = -1;
   let hasRecord = false;
-  for (let at = from; at < to; ) {
+  let at = from;
+  while (at < to && at < Math.max(from, lastByte) + ZERO_SEARCH_BYTES) {
     const bytes = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, to - at)), at);
     if (bytes === 0) break;
     if (!isAllZero(chunk, 0, bytes)) {
@@ -107,7 +126,7 @@ async function readTail(file: StoreFile, from: number, to: number): Promise<{ ha
     // Chunks overlap, so that a record's head is never torn between two.
     at += bytes === CHUNK_BYTES ? bytes - 128 : bytes;
   }
-  return { hasBytes: lastByte >= 0, hasRecord, lastByte };
+  return { hasBytes: lastByte >= 0, hasRecord, lastByte, readAll: at >= Math.min(to, file.sizeBytes()) };
 }
 
 /** A magic number is enough to keep the bytes: a record that is not whole is evidence as well. */

@@ -227,6 +227,11 @@ export interface RecoveryReport {
     readonly quarantinePath: string | undefined;
   }[];
   readonly redispatchedCount: number;
+  /**
+   * Whether an Apache RocketMQ broker started on this directory would be refused. `false` on macOS and on Linux with musl, whose locks keep
+   * only other stratalog stores out, and for a `readOnly` store, which has no lock.
+   */
+  readonly brokersRefused: boolean;
 }
 export interface VerifyReport {
   readonly ok: boolean;

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import { readLockHolder } from '../platform/lock-holder.js';
-import type { FileSystem, Platform } from '../platform/platform.js';
+import type { DirectoryLock, FileSystem, Platform } from '../platform/platform.js';
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
 import type { KeptOptions } from '../recovery/manifest.js';
 import { ownSegment } from '../recovery/own-segment.js';
@@ -62,7 +62,7 @@ export async function makeDurableDirectory(fs: FileSystem, directory: string): P
   }
 }
 
-async function start(foundation: Foundation, found: Examination, startMs: number, lock: { release(): void }): Promise<Engine> {
+async function start(foundation: Foundation, found: Examination, startMs: number, lock: DirectoryLock): Promise<Engine> {
   const { platform, paths, options, directory } = foundation;
   const listening = new Listening(directory, options.listener);
   let isChanging = false;
@@ -82,7 +82,7 @@ async function start(foundation: Foundation, found: Examination, startMs: number
   });
   await ownLastSegment(foundation, recovered.end);
   await clearMaking(foundation);
-  const report = reportOf(recovered, platform.clock.monotonicMs() - startMs);
+  const report = reportOf(recovered, platform.clock.monotonicMs() - startMs, lock);
   const watermark = WatermarkFile.open(platform.fs, paths.watermark, found.watermark?.sequence ?? 0);
   const engine = new Engine(foundation, recovered, report, listening, found, watermark, lock);
   try {
@@ -199,7 +199,7 @@ function lockedError(platform: Platform, directory: string): StoreError {
   });
 }
 
-function reportOf(recovered: Recovered, durationMs: number): RecoveryReport {
+function reportOf(recovered: Recovered, durationMs: number, lock: DirectoryLock): RecoveryReport {
   return {
     cleanShutdown: recovered.clean,
     durationMs,
@@ -208,6 +208,7 @@ function reportOf(recovered: Recovered, durationMs: number): RecoveryReport {
     skippedBytes: recovered.skippedBytes,
     damage: recovered.damage.slice(0, DAMAGE_COUNT_MAX),
     redispatchedCount: recovered.redispatchedCount,
+    brokersRefused: lock.refusesBrokers ?? true,
   };
 }
 

@@ -63,5 +63,6 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
     skippedBytes,
     damage: damage.slice(0, 1000),
     redispatchedCount: 0,
+    brokersRefused: engine.recovery.brokersRefused,
   };
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { DirectoryLock } from '../../src/platform/platform.js';
 import { memoryPlatform } from '../../src/testing/index.js';
+import { traceCalls } from '../../src/testing/trace-calls.js';
 import { contents, createFile, filesBelow, readFile, removeTree, truncateFile, writeInto } from '../contract/disk-surgery.js';
 import { failure, openTiny, readQueue, root, texts } from '../contract/harness.js';
 import { frozenStore, placeOf, walkLog } from './frozen-store.js';
@@ -17,11 +19,24 @@ describe('opening', () => {
       skippedBytes: 0,
       damage: [],
       redispatchedCount: 0,
+      brokersRefused: true,
     });
     expect(store.topics()).toEqual([]);
     expect(store.stats()).toMatchObject({ minOffset: 0, writtenOffset: 0, segmentCount: 0 });
     await store.close();
     expect(platform.fs.list(`${root}/commitlog`)).toEqual([]);
+  });
+
+  it('says where the lock of the machine does not refuse a broker', async () => {
+    const base = traceCalls(memoryPlatform(), () => undefined, root);
+    const lockDirectory = (path: string): DirectoryLock | undefined => {
+      const lock = base.fs.lockDirectory(path);
+      return lock === undefined ? undefined : { release: () => lock.release(), refusesBrokers: false };
+    };
+    const store = await openTiny({ ...base, fs: { ...base.fs, lockDirectory } });
+    expect(store.recovery.brokersRefused).toBe(false);
+    expect((await store.verify()).ok).toBe(true);
+    await store.close();
   });
 
   it('an empty store twice, closed or killed, is an empty store', async () => {

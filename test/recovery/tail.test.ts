@@ -2,7 +2,17 @@ import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
-import { contents, createFile, filesBelow, flipBit, readFile, removeTree, truncateFile, writeInto } from '../contract/disk-surgery.js';
+import {
+  contents,
+  createFile,
+  filesBelow,
+  flipBit,
+  readFile,
+  removeTree,
+  segmentOf,
+  truncateFile,
+  writeInto,
+} from '../contract/disk-surgery.js';
 import { openTiny, readQueue, root, texts } from '../contract/harness.js';
 import { freeze, frozenStore, placeOf, walkLog } from './frozen-store.js';
 import { linesOf, survivorsOf } from './survey.js';
@@ -36,6 +46,32 @@ describe('the tail of the log after a crash', () => {
     expect(await names(again)).toEqual([...numbered('durable', 10), ...numbered('written', 50)]);
     expect(again.recovery).toMatchObject({ cleanShutdown: false, truncatedBytes: 0, redispatchedCount: 60 });
     await again.close();
+  });
+
+  it('of a segment of mostly holes is not read to its end, and yet nothing stays behind the cut', async () => {
+    const segmentBytes = 512 * 1024 * 1024;
+    const far = 400 * 1024 * 1024;
+    const platform = memoryPlatform();
+    const store = await openTiny(platform, { ...lazy, segmentBytes });
+    await append(store, 'durable', 10);
+    await store.flush();
+    const disk = platform.crash('all');
+    const path = segmentOf(root, segmentBytes, 0).path;
+    await writeInto(disk, path, Buffer.from('left behind'), far);
+    let readCount = 0;
+    const counting = traceCalls(disk, (line) => (readCount += /^read commitlog/.test(line) ? 1 : 0), root);
+    const again = await openTiny(counting, { ...lazy, segmentBytes });
+    expect(readCount).toBeGreaterThan(0);
+    expect(readCount).toBeLessThan(100);
+    expect(await names(again)).toEqual(numbered('durable', 10));
+    await append(again, 'new', 1);
+    await again.close();
+    const file = disk.fs.open(path, 'read');
+    const left = Buffer.alloc(64);
+    expect(file.readSync(left, far)).toBe(64);
+    expect(left.every((byte) => byte === 0)).toBe(true);
+    expect(file.sizeBytes()).toBe(segmentBytes);
+    await file.close();
   });
 
   it('what was cut once never comes back, also when less is appended and the store crashes again', async () => {

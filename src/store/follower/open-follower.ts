@@ -72,5 +72,6 @@ function reportOf(found: Examination, follower: Follower, from: number, duration
     skippedBytes: 0,
     damage: [],
     redispatchedCount: follower.fedCount,
+    brokersRefused: false,
   };
 }
