@@ -52,6 +52,9 @@ interface Mark {
 export class Appender {
   readonly facts: FactsQueue = new FactsQueue();
   readonly writer: WindowWriter;
+  /** Records encoded and not taken back again. */
+  appendedCount = 0;
+  appendedBytes = 0;
   readonly #options: AppenderOptions;
   readonly #pool = new WindowPool();
   #active: Segment | undefined;
@@ -135,10 +138,7 @@ export class Appender {
 
   /** After a failed write: the log ends at `offset` again. Whatever lay above it on disk is the caller's to clear. */
   undoTo(offset: number, active: Segment | undefined): void {
-    const { registry } = this.#options;
-    this.facts.takeBack(offset, (slot, queueOffset) => {
-      registry.next[slot] = queueOffset;
-    });
+    this.#takeBack(offset);
     this.#current = undefined;
     this.#assigned = offset;
     this.#active = active;
@@ -163,6 +163,8 @@ export class Appender {
     if (slot >= 0) registry.next[slot] = queueOffset + 1;
     window.filled += bytes;
     window.lastRecordStart = physicalOffset;
+    this.appendedCount += 1;
+    this.appendedBytes += bytes;
     this.#assigned = physicalOffset + bytes;
     this.writer.encoded(bytes);
     this.facts.tail().push(physicalOffset, bytes, slot, queueOffset, encoder.tagsCode, storedAt, encoder.keyHashes, encoder.keyCount);
@@ -272,6 +274,16 @@ export class Appender {
     }
   }
 
+  /** What depends on the records from `offset` on is as it was before them. */
+  #takeBack(offset: number): void {
+    const { registry } = this.#options;
+    this.facts.takeBack(offset, (slot, queueOffset, bytes) => {
+      if (slot >= 0) registry.next[slot] = queueOffset;
+      this.appendedCount -= 1;
+      this.appendedBytes -= bytes;
+    });
+  }
+
   #mark(): Mark {
     const current = this.#current;
     return {
@@ -286,10 +298,7 @@ export class Appender {
 
   /** Takes back what a batch has encoded since `mark`; no segment was rolled since. */
   #abandon(mark: Mark): void {
-    const { registry } = this.#options;
-    this.facts.takeBack(mark.assigned, (slot, queueOffset) => {
-      registry.next[slot] = queueOffset;
-    });
+    this.#takeBack(mark.assigned);
     this.writer.unsubmit(mark.readyCount);
     this.writer.encoded(mark.assigned - this.#assigned);
     this.#current = mark.current;

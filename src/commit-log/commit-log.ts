@@ -41,8 +41,6 @@ export class CommitLog {
   #lastSyncedRecord: { readonly start: number; readonly end: number } | undefined;
   /** What the disk said when it was full, and where the log ended then. */
   #full: { readonly error: StoreError; readonly end: number } | undefined;
-  appendedCount = 0;
-  appendedBytes = 0;
   flushCount = 0;
 
   constructor(options: CommitLogOptions) {
@@ -96,6 +94,15 @@ export class CommitLog {
 
   get visible(): number {
     return this.#options.flush === 'sync' ? this.flushed : this.written;
+  }
+
+  /** What was appended since the store was opened, without what was undone. */
+  get appendedCount(): number {
+    return this.#appender.appendedCount;
+  }
+
+  get appendedBytes(): number {
+    return this.#appender.appendedBytes;
   }
 
   /** The disk took no more when it was last asked to. The next append asks again. */
@@ -167,10 +174,7 @@ export class CommitLog {
       return undefined;
     }
     const receipt = this.#appender.encodeOne(message, this.#options.pendingBytesMax);
-    if (receipt !== undefined) {
-      this.#count(1, receipt.recordBytes);
-      this.#appender.writeSoon();
-    }
+    if (receipt !== undefined) this.#appender.writeSoon();
     return receipt;
   }
 
@@ -277,9 +281,6 @@ export class CommitLog {
     call.receipts = receipts;
     call.end = last === undefined ? this.assigned : last.physicalOffset + last.recordBytes;
     call.log = this;
-    let bytes = 0;
-    for (const receipt of receipts) bytes += receipt.recordBytes;
-    this.#count(receipts.length, bytes);
     this.#waitFor(call, call.flush);
     this.#appender.writeSoon();
   }
@@ -302,11 +303,6 @@ export class CommitLog {
 
   #hasRoom(): boolean {
     return this.assigned - this.flushed <= this.#options.unflushedBytesMax;
-  }
-
-  #count(count: number, bytes: number): void {
-    this.appendedCount += count;
-    this.appendedBytes += bytes;
   }
 
   #progress(): void {

@@ -50,15 +50,14 @@ export class FactsQueue {
   }
 
   /** Takes back every row at or above `offset`, newest first; what has been handed over lies below it. */
-  takeBack(offset: number, undo: (slot: number, queueOffset: number) => void): void {
+  takeBack(offset: number, undo: (slot: number, queueOffset: number, bytes: number) => void): void {
     for (;;) {
       const batch = this.#batches.at(-1);
       if (batch === undefined) return;
       let count = batch.count;
       while (count > 0 && (batch.physicalOffset[count - 1] ?? 0) >= offset) {
         count -= 1;
-        const slot = batch.slot[count] ?? -1;
-        if (slot >= 0) undo(slot, batch.queueOffset[count] ?? 0);
+        undo(batch.slot[count] ?? -1, batch.queueOffset[count] ?? 0, batch.recordBytes[count] ?? 0);
       }
       batch.truncate(count);
       if (count > 0 || this.#batches.length === 1) return;

@@ -20,14 +20,22 @@ export async function zeroRange(segments: readonly Segment[], from: number, to: 
 
 async function zeroInFile(segment: Segment, start: number, end: number): Promise<void> {
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  const zeros = Buffer.alloc(PAGE_BYTES);
+  const zeros = Buffer.alloc(CHUNK_BYTES);
   for (let at = start; at < end; ) {
     const bytes = await segment.file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, end - at)), at);
     if (bytes === 0) return;
+    // Neighbouring pages that hold something go in one write.
+    let dirtyFrom = -1;
     for (let i = 0; i < bytes; ) {
-      const pieceEnd = Math.min(bytes, i + PAGE_BYTES - ((at + i) % PAGE_BYTES));
-      if (!isAllZero(chunk, i, pieceEnd)) await segment.file.write([zeros.subarray(0, pieceEnd - i)], at + i);
-      i = pieceEnd;
+      const pageEnd = Math.min(bytes, i + PAGE_BYTES - ((at + i) % PAGE_BYTES));
+      const isZero = isAllZero(chunk, i, pageEnd);
+      if (!isZero && dirtyFrom < 0) dirtyFrom = i;
+      const dirtyTo = isZero ? i : pageEnd;
+      if (dirtyFrom >= 0 && (isZero || pageEnd === bytes)) {
+        await segment.file.write([zeros.subarray(dirtyFrom, dirtyTo)], at + dirtyFrom);
+        dirtyFrom = -1;
+      }
+      i = pageEnd;
     }
     at += bytes;
   }

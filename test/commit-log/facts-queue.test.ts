@@ -45,14 +45,15 @@ describe('FactsQueue', () => {
     expect(queue.handOver(100, targets)).toBe(0);
   });
 
-  it('undoes what is taken back newest first, and leaves out what has no place in a queue', () => {
+  it('undoes what is taken back newest first, with its size, also what has no place in a queue', () => {
     const queue = new FactsQueue();
     for (const [i, slot] of [3, 3, -1, 4].entries()) push(queue, { offset: i * 10, slot, queueOffset: 7 + i, keys: [] });
-    const undone: [number, number][] = [];
-    queue.takeBack(10, (slot, queueOffset) => undone.push([slot, queueOffset]));
+    const undone: number[][] = [];
+    queue.takeBack(10, (...row) => undone.push(row));
     expect(undone).toEqual([
-      [4, 10],
-      [3, 8],
+      [4, 10, 10],
+      [-1, 9, 10],
+      [3, 8, 10],
     ]);
   });
 

@@ -43,6 +43,23 @@ async function allZeroFrom(gates: Gates, from: number, to: number): Promise<bool
 }
 
 describe('a write that fails for want of room', () => {
+  it('is taken out of the counts again, with all above it', async () => {
+    const { gates, harness } = await prepared();
+    const { log } = harness;
+    const before = [log.appendedCount, log.appendedBytes];
+    expect(before).toEqual([1, log.written]);
+    let isFull = true;
+    gates.fail((call) => (isFull && isWrite(call) ? full : undefined));
+    const calls = messages(5, 100).map((each) => watch(log.append(each, 'async', undefined)));
+    await turns(20);
+    expect(calls.map((call) => codeOf(call.error))).toEqual(Array.from({ length: 5 }, () => 'DISK_FULL'));
+    expect([log.appendedCount, log.appendedBytes]).toEqual(before);
+    isFull = false;
+    await log.append(message('next'), 'async', undefined);
+    expect([log.appendedCount, log.appendedBytes]).toEqual([2, log.written]);
+    await closeLog(harness);
+  });
+
   for (const keep of ['synced', 'random', 'all'] as const) {
     for (let failing = 0; failing < 4; failing += 1) {
       it(`is undone with all above it when it is window ${failing} of four, and nothing rejected comes back (crash: ${keep})`, async () => {

@@ -49,6 +49,16 @@ describe('zeroRange', () => {
     expect(gates.calls.at(-1)?.op).toBe('sync');
   });
 
+  it('clears neighbouring pages by one write a chunk', async () => {
+    const { gates, segments } = await filled(1);
+    await zeroRange(segments, 5000, 5000 + 600 * KIB);
+    expect(gates.calls.filter((call) => call.op === 'write').map((call) => [call.at, call.bytes])).toEqual([
+      [5000, 256 * KIB],
+      [5000 + 256 * KIB, 256 * KIB],
+      [5000 + 512 * KIB, 88 * KIB],
+    ]);
+  });
+
   it('does not touch segments outside the range', async () => {
     const { gates, segments } = await filled(3);
     await zeroRange(segments, segmentBytes, 2 * segmentBytes);
