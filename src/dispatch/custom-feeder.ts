@@ -1,4 +1,5 @@
 import { deferred } from '../base/deferred.js';
+import { corrupt, type StoreError } from '../base/errors.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import { decodeMessage } from '../format/decode-message.js';
@@ -23,6 +24,8 @@ export class CustomFeeder {
   readonly #flushed: () => number;
   readonly #onBroken: (name: string, error: unknown) => void;
   #position: number;
+  /** Where the target asked to begin. No record there is its mistake, or damage that it must hear of: messages would be left out. */
+  readonly #givenStart: number | undefined;
   #running: Promise<void> | undefined;
   #broken = false;
 
@@ -42,6 +45,7 @@ export class CustomFeeder {
     // What is no offset at all would never be reached.
     const start = from !== undefined && Number.isSafeInteger(from) ? from : segments.minOffset;
     this.#position = Math.max(segments.minOffset, Math.min(start, visible()));
+    this.#givenStart = this.#position === from ? from : undefined;
   }
 
   /** More may be visible. */
@@ -84,10 +88,17 @@ export class CustomFeeder {
         },
       );
       if (stopped.reason === 'limit' || stopped.reason === 'end') this.#position = Math.max(this.#position, stopped.offset);
+      else if (stopped.offset === this.#givenStart) this.#break(this.#noRecordAt(stopped.offset, stopped.what));
       else this.#position = this.#segments.baseOf(stopped.offset) + this.#segments.segmentBytes;
     } catch (error) {
       this.#break(error);
     }
+  }
+
+  #noRecordAt(offset: number, what: string): StoreError {
+    const base = this.#segments.baseOf(offset);
+    const reason = `the target '${this.#target.name}' asked to begin here, and no record does (${what}): use a place that sync() was given`;
+    return corrupt(this.#segments.pathOf(base), offset - base, reason);
   }
 
   #break(error: unknown): void {

@@ -179,6 +179,17 @@ describe('CustomFeeder', () => {
     await closeLog(harness);
   });
 
+  it('tells a target that asks to begin inside a record, where it would have missed messages', async () => {
+    const { harness, seen, broken, make } = await setUp();
+    const receipts = await Promise.all(messages(60, 100).map((each) => harness.log.append(each, 'async', undefined)));
+    const inside = (receipts[30]?.physicalOffset ?? 0) + 1;
+    make({ from: () => inside }).wake();
+    await turns();
+    expect(seen).toEqual([]);
+    expect(broken).toEqual([expect.stringMatching(/^custom: StoreError: .*asked to begin here, and no record does/)]);
+    await closeLog(harness);
+  });
+
   it('takes a failing disk for the end of its feeding as well', async () => {
     const { gates, harness, broken, make } = await setUp();
     await harness.log.append(message('m'), 'async', undefined);
