@@ -1,9 +1,9 @@
 import type { NewMessage, Message, AppendReceipt } from '../format/message.js';
-import { queueEntryBytes } from '../format/queue-entry.js';
 import { append, appendBatch, appendSync } from './append.js';
 import { appendAll, type AppendAllOptions } from './append-all.js';
 import { clean, hold } from './clean.js';
 import { closeEngine } from './close.js';
+import { countQueues } from './count-queues.js';
 import type {
   Abortable,
   AppendOptions,
@@ -145,23 +145,14 @@ export class WritingStore implements Store {
 
   stats(): StoreStats {
     const { foundation, log, readCount } = this.#engine;
-    const { queues, registry, segments, index } = foundation;
-    const topicNames = new Set<string>();
-    let queueCount = 0;
-    let entryCount = 0;
-    for (let slot = 0; slot < registry.count; slot += 1) {
-      const { min, max } = queues.bounds(slot);
-      if (max === 0) continue;
-      entryCount += max - min;
-      queueCount += 1;
-      topicNames.add(registry.topicOf(slot));
-    }
+    const { segments, index } = foundation;
+    const { topicCount, queueCount, queueBytes } = countQueues(foundation);
     return {
       ...watermarksOf(this.#engine),
-      topicCount: topicNames.size,
+      topicCount,
       queueCount,
       segmentCount: segments.bases.length,
-      diskBytes: Math.max(0, log.written - segments.minOffset) + entryCount * queueEntryBytes + (index?.usedBytes ?? 0),
+      diskBytes: Math.max(0, log.written - segments.minOffset) + queueBytes + (index?.usedBytes ?? 0),
       appendedCount: log.appendedCount,
       appendedBytes: log.appendedBytes,
       readCount,

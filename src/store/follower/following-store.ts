@@ -1,7 +1,7 @@
 import { StoreError } from '../../base/errors.js';
 import type { EpochMs, PhysicalOffset, QueueOffset } from '../../base/quantities.js';
 import type { Message } from '../../format/message.js';
-import { queueEntryBytes } from '../../format/queue-entry.js';
+import { countQueues } from '../count-queues.js';
 import { bounds } from '../bounds.js';
 import type {
   Abortable,
@@ -105,26 +105,17 @@ export class FollowingStore implements StoreReader {
   stats(): StoreStats {
     const follower = this.#follower;
     if (follower.status === 'open') follower.glance();
-    const { queues, registry, segments, visible } = follower;
-    const topicNames = new Set<string>();
-    let queueCount = 0;
-    let entryCount = 0;
-    for (let slot = 0; slot < registry.count; slot += 1) {
-      const { min, max } = queues.bounds(slot);
-      if (max === 0) continue;
-      entryCount += max - min;
-      queueCount += 1;
-      topicNames.add(registry.topicOf(slot));
-    }
+    const { segments, visible } = follower;
+    const { topicCount, queueCount, queueBytes } = countQueues(follower);
     return {
       minOffset: segments.minOffset,
       flushedOffset: follower.flushed,
       writtenOffset: follower.written,
       dispatchedOffset: visible,
-      topicCount: topicNames.size,
+      topicCount,
       queueCount,
       segmentCount: segments.bases.length,
-      diskBytes: Math.max(0, visible - segments.minOffset) + entryCount * queueEntryBytes + follower.indexBytes,
+      diskBytes: Math.max(0, visible - segments.minOffset) + queueBytes + follower.indexBytes,
       appendedCount: 0,
       appendedBytes: 0,
       readCount: follower.readCount,
