@@ -21,10 +21,12 @@ import {
   sysFlagBornHostIPv6,
   sysFlagInnerBatchMask,
   sysFlagStoreHostIPv6,
+  sysFlagTransactionMask,
   takesQueueOffset,
   tombstoneBodyBytesMax,
   tombstoneFlag,
   topicBytesMaxV1,
+  transactionRollback,
 } from './record-layout.js';
 import { messageInvalid, outOfRange, tooLarge, topicInvalid, wrongType } from './refusals.js';
 import { topicFault } from './topic-rules.js';
@@ -124,7 +126,8 @@ export class RecordEncoder {
     properties.write(this.#topic.keyPrefixHash, message.keys, message.tag, message.properties, batchHead);
     this.tagsCode = properties.tagHash;
     this.keyHashes = properties.keyHashes;
-    this.keyCount = properties.keyCount;
+    // As RocketMQ does: what was rolled back is found neither in a queue nor by key.
+    this.keyCount = (this.#sysFlag & sysFlagTransactionMask) === transactionRollback ? 0 : properties.keyCount;
     this.#deliveryDelayMs = this.#topic.isSchedule && properties.delay !== undefined ? deliveryDelayOf(properties.delay) : 0;
     const topicBytes = this.#topic.bytes.length;
     this.recordBytes =

@@ -22,6 +22,7 @@ import {
   takesQueueOffset,
   tombstoneBodyBytesMax,
   tombstoneFlag,
+  transactionRollback,
 } from './record-layout.js';
 import { isPlausibleTopic } from './topic-rules.js';
 
@@ -266,6 +267,7 @@ export class RecordView {
 
   /** Fills `keyHashes` with the index hashes of UNIQ_KEY and of each key of KEYS; returns their number. */
   readKeys(): number {
+    if (this.transactionType === transactionRollback) return 0;
     const found = this.#scan();
     let count = 0;
     if (found.uniqueKeyStart >= 0) count = this.#addKey(found.uniqueKeyStart, found.uniqueKeyEnd, 0);

@@ -140,6 +140,21 @@ describe('the fields that system messages set', () => {
     expect(view.preparedTransactionOffset).toBe(2 ** 40 + 7);
   });
 
+  it.each([
+    ['none', 0x0, 3],
+    ['prepared', 0x4, 3],
+    ['committed', 0x8, 3],
+    ['rolled back', 0xc, 0],
+  ])('of transaction type %s (%i) gives %d keys to the index', (_name, sysFlag, keyCount) => {
+    const encoder = new RecordEncoder(options);
+    const message = { topic: 'T', body: 'x', keys: ['a', 'b'], properties: { UNIQ_KEY: uniqueKey }, system: { sysFlag } };
+    const record = encode(encoder, message, 5, 9);
+    expect(encoder.keyCount).toBe(keyCount);
+    const view = new RecordView();
+    expect(view.read(record, 0, record.length)).toBe('record');
+    expect(view.readKeys()).toBe(keyCount);
+  });
+
   it('lets the addresses, not the flags given, say which hosts are IPv6', () => {
     const record = encode(new RecordEncoder(options), { topic: 'T', body: 'x', system: { sysFlag: 0x31 } }, 0, 0);
     expect(record.readInt32BE(36)).toBe(1);
