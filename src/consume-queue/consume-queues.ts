@@ -288,13 +288,13 @@ export class ConsumeQueues implements FactsTarget {
   #moveTo(queue: QueueState, queueOffset: number): boolean {
     if (queueOffset < queue.max || queueOffset > queueOffsetMax) return false;
     if (queue.min < queue.max) {
-      // What is in memory is in the log too, and comes back with the rebuild.
       const gap = `entries ${queue.max} to ${queueOffset - 1} are missing in the log`;
       this.#table.markDamaged(queue, corrupt(this.#files.queueFolder(queue.slot), queue.max * queueEntryBytes, gap));
-      this.#table.dropFrom(queue, queue.written);
     } else {
       queue.min = queueOffset;
     }
+    // What is in memory has expired, or is in the log too and comes back with the rebuild.
+    this.#table.dropFrom(queue, queue.written);
     queue.max = queueOffset;
     queue.written = queueOffset;
     return true;

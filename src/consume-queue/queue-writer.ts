@@ -179,7 +179,8 @@ export class QueueWriter {
     const index = this.#files.indexOf(first);
     const target = this.#files.pathOf(queue.slot, index);
     const temporary = await this.#folder.freshPath('new');
-    if (queue.pending === undefined) return;
+    // A gap has moved the queue on meanwhile: what is pending now belongs elsewhere.
+    if (queue.written !== first || !this.#mayWrite(queue)) return;
     // A copy: the buffer goes on changing while the thread pool writes.
     const entries = Buffer.from(this.#pendingInFile(queue, index, pieceBytesMax));
     try {
