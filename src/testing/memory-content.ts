@@ -12,7 +12,6 @@
 import { type MemorySpace, pageBytes } from './memory-space.js';
 import type { SeededRandom } from './seeded-random.js';
 
-const sectorBytes = 512;
 /** Of the times a sector is overwritten that was not synced, how often the disk may also be left with what it held in between. */
 const earlierChance = 0.25;
 
@@ -20,7 +19,7 @@ type Pages = Map<number, Uint8Array>;
 
 interface ChangedPage {
   readonly bytes: Uint8Array;
-  /** One bit for each 512 bytes that were written. */
+  /** One bit for each block that was written, of as many bytes as the disk writes at once. */
   sectors: number;
   /** What a sector held between two writes: the kernel may have written it then. */
   earlier: Map<number, Uint8Array> | undefined;
@@ -43,10 +42,12 @@ export class MemoryContent {
   readonly #syncing: Changes[] = [];
   #changes: Changes = noChanges(1);
   readonly #space: MemorySpace;
+  readonly #blockBytes: number;
   readonly #random: SeededRandom;
 
   constructor(space: MemorySpace, random: SeededRandom) {
     this.#space = space;
+    this.#blockBytes = space.blockBytes;
     this.#random = random;
   }
 
@@ -110,6 +111,14 @@ export class MemoryContent {
     };
   }
 
+  /**
+   * A sync has failed, and the kernel takes the pages for written all the same: reads return them, no later sync takes them along
+   * unless they are written again, and a power cut brings back what was there before. Sizes are the journal's and stay to be synced.
+   */
+  loseUnsynced(): void {
+    for (const changes of [...this.#syncing, this.#changes]) changes.pages.clear();
+  }
+
   /** Nobody can reach it any more. */
   free(): void {
     this.#space.giveBack(this.#current.size);
@@ -140,6 +149,7 @@ export class MemoryContent {
   }
 
   #mark(page: ChangedPage, from: number, to: number): void {
+    const sectorBytes = this.#blockBytes;
     for (let sector = Math.floor(from / sectorBytes); sector * sectorBytes < to; sector += 1) {
       const bit = 1 << sector;
       if ((page.sectors & bit) === 0) {
@@ -172,7 +182,7 @@ export class MemoryContent {
     const page = this.#changedPage((bytes - within) / pageBytes);
     page.bytes.fill(0, within);
     // Sectors that are cut off whole were not written: whether they are zeros hangs on the size alone.
-    page.sectors &= (1 << Math.ceil(within / sectorBytes)) - 1;
+    page.sectors &= (1 << Math.ceil(within / this.#blockBytes)) - 1;
   }
 
   #makeDurable(changes: Changes): void {
@@ -200,7 +210,7 @@ export class MemoryContent {
           bytes = size;
         } else if (size > bytes) {
           // Part of the growth: the pages that the kernel had written back by then.
-          bytes += Math.floor(random.below(size - bytes) / sectorBytes) * sectorBytes;
+          bytes += Math.floor(random.below(size - bytes) / this.#blockBytes) * this.#blockBytes;
         }
       }
       for (const [index, page] of changes.pages) this.#chooseSectors(pages, index, page, share);
@@ -209,6 +219,7 @@ export class MemoryContent {
   }
 
   #chooseSectors(pages: Pages, index: number, page: ChangedPage, share: number): void {
+    const sectorBytes = this.#blockBytes;
     let chosen: Uint8Array | undefined;
     for (let sector = 0; sector * sectorBytes < pageBytes; sector += 1) {
       if ((page.sectors & (1 << sector)) === 0 || !this.#random.chance(share)) continue;

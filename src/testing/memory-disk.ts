@@ -5,7 +5,7 @@
 import { systemError } from '../platform/system-error.js';
 import { MemoryContent } from './memory-content.js';
 import { MemoryDirectory, MemoryFileNode, MemoryNames, type MemoryNode } from './memory-names.js';
-import { MemorySpace } from './memory-space.js';
+import { type BlockBytes, MemorySpace } from './memory-space.js';
 import { SeededRandom } from './seeded-random.js';
 
 /** A name in a directory that is there, and what it stands for. */
@@ -20,8 +20,8 @@ export class MemoryDisk {
   readonly random: SeededRandom;
   readonly names: MemoryNames = new MemoryNames();
 
-  constructor(capacityBytes: number, random: SeededRandom) {
-    this.space = new MemorySpace(capacityBytes);
+  constructor(capacityBytes: number, blockBytes: BlockBytes, random: SeededRandom) {
+    this.space = new MemorySpace(capacityBytes, blockBytes);
     this.random = random;
   }
 
@@ -76,7 +76,7 @@ export class MemoryDisk {
 
   /** A disk that holds what this one may hold after the power failed now. This one stays as it is. */
   afterPowerCut(keep: 'synced' | 'random'): MemoryDisk {
-    const after = new MemoryDisk(this.space.capacityBytes, new SeededRandom(this.random.uint32()));
+    const after = new MemoryDisk(this.space.capacityBytes, this.space.blockBytes, new SeededRandom(this.random.uint32()));
     const share = this.random.share();
     const namesIn = this.names.afterPowerCut(() => keep === 'random' && this.random.chance(share));
     const copies = new Map<MemoryFileNode, MemoryFileNode>();

@@ -1,4 +1,4 @@
-import type { FileSystem, StoreFile } from '../platform/platform.js';
+import type { Clock, FileSystem, StoreFile } from '../platform/platform.js';
 import { systemError } from '../platform/system-error.js';
 import type { MemoryDisk, Place } from './memory-disk.js';
 import { type FileOwner, MemoryFile } from './memory-file.js';
@@ -26,9 +26,13 @@ export class MemoryFileSystem implements FileSystem {
     forget: (file) => this.#openFiles.delete(file),
   };
 
-  constructor(disk: MemoryDisk) {
+  constructor(disk: MemoryDisk, clock: Clock) {
     this.#disk = disk;
-    this.#calls = new PendingCalls(disk.random);
+    this.#calls = new PendingCalls(disk.random, clock);
+  }
+
+  get openPaths(): readonly string[] {
+    return [...this.#openFiles].map((file) => file.path);
   }
 
   open(path: string, mode: 'read' | 'read-write' | 'create'): StoreFile {

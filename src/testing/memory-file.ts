@@ -55,6 +55,11 @@ export class MemoryFile implements StoreFile {
     return this.#owner.later(syscall, this.path, this.node.content.beginSync());
   }
 
+  /** What a kernel may do when a sync fails, see `MemoryContent`. */
+  loseUnsynced(): void {
+    this.node.content.loseUnsynced();
+  }
+
   async truncate(bytes: number): Promise<void> {
     this.#check('ftruncate', 'EINVAL');
     return this.#owner.later('ftruncate', this.path, () => this.node.content.truncate(bytes));

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers';
+import type { Clock } from '../platform/platform.js';
 import type { SeededRandom } from './seeded-random.js';
 
 interface PendingCall {
@@ -18,9 +18,11 @@ export class PendingCalls {
   #calls: PendingCall[] = [];
   #armed = false;
   readonly #random: SeededRandom;
+  readonly #clock: Clock;
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, clock: Clock) {
     this.#random = random;
+    this.#clock = clock;
   }
 
   add<T>(act: () => T): Promise<T> {
@@ -52,7 +54,7 @@ export class PendingCalls {
   #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    setImmediate(() => {
+    this.#clock.nextTurn(() => {
       this.#armed = false;
       this.#finishSome();
     });

@@ -1,0 +1,159 @@
+import { openStore } from '../../src/index.js';
+import type { Fault, FaultRule } from '../../src/testing/index.js';
+import type { SeededRandom } from '../../src/testing/seeded-random.js';
+import type { Action } from './actions.js';
+import { type History, pick, removeTree } from './history.js';
+import { readBack } from './read-back.js';
+import { must } from './violation.js';
+
+const hourMs = 3_600_000;
+const yearMs = 365 * 24 * hourMs;
+
+export function anyFault(random: SeededRandom): FaultRule {
+  const code = pick(random, ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EACCES']);
+  const done = random.chance(0.2);
+  const fault = pick<() => Fault>(random, [
+    () => ({ kind: 'error', code, done }),
+    () => ({ kind: 'error', code, done }),
+    () => ({ kind: 'error', code: 'ENOSPC' }),
+    () => ({ kind: 'short-write', code: pick(random, ['ENOSPC', 'EIO']) }),
+    () => ({ kind: 'lost-sync' }),
+    () => ({ kind: 'delay', ms: 1 + random.below(300) }),
+  ])();
+  const isWrite = random.chance(0.4);
+  return {
+    fault,
+    ...(isWrite ? { ops: random.chance(0.5) ? ['write', 'writeSync'] : ['sync', 'syncDirectory'] } : {}),
+    ...(random.chance(0.6) ? { path: pick(random, [/commitlog/, /consumequeue/, /index/, /stratalog/, /tmp|aside|rebuild/]) } : {}),
+    from: 1 + random.below(random.chance(0.5) ? 5 : 60),
+    count: pick(random, [1, 1, 2, 10, Number.POSITIVE_INFINITY]),
+    ...(random.chance(0.2) ? { probability: 0.3 } : {}),
+  };
+}
+
+async function clean(history: History): Promise<void> {
+  const { store, random, deletions, segmentBytes } = history;
+  const { writtenOffset, minOffset } = store.stats();
+  const before = random.chance(0.3) ? undefined : Math.max(0, minOffset + random.below(Math.max(1, writtenOffset - minOffset)));
+  deletions.asked(before ?? 0);
+  const work = async (): Promise<void> => {
+    const { lowestHold } = deletions;
+    const { flushedOffset } = store.stats();
+    try {
+      const { deletedSegmentCount, freedBytes } = await store.clean(before === undefined ? {} : { before });
+      must(freedBytes === deletedSegmentCount * segmentBytes, () => `clean freed ${freedBytes} bytes with ${deletedSegmentCount} segments`);
+      const limit = Math.min(before ?? 0, flushedOffset, lowestHold);
+      const wanted = Math.floor(limit / segmentBytes) * segmentBytes;
+      const now = store.stats().minOffset;
+      must(now >= wanted || history.isDisturbed, () => `clean up to ${before} left the log beginning at ${now} in place of ${wanted}`);
+    } catch (error) {
+      history.permit(error, 'clean');
+    }
+  };
+  if (random.chance(0.5)) await history.settle(work(), 'clean');
+  else history.float(work());
+}
+
+async function hold(history: History): Promise<void> {
+  const { store, random, deletions, machine } = history;
+  try {
+    const { minOffset, writtenOffset } = store.stats();
+    const offset = minOffset + random.below(Math.max(1, writtenOffset - minOffset));
+    const held = store.hold(offset);
+    const forget = deletions.hold(offset);
+    const release = (): void => {
+      forget();
+      held.release();
+    };
+    if (random.chance(0.7)) machine.clock.schedule(1 + random.below(200), release);
+  } catch (error) {
+    history.permit(error, 'hold');
+  }
+  await Promise.resolve();
+}
+
+/** A copy, made beside everything else that goes on, has what was durable when it was asked for, and stays whole. */
+async function snapshot(history: History): Promise<void> {
+  const { store, model, machine, random } = history;
+  history.snapshotCount += 1;
+  const directory = `/copies/copy-${history.snapshotCount}`;
+  const work = async (): Promise<void> => {
+    const before = model.sent.filter(({ fate, durable }) => fate === 'acknowledged' && durable);
+    const marks = await store.snapshot(directory, { links: random.chance(0.4) });
+    if (machine.isDown) return;
+    const copy = await openStore(directory, { platform: machine.bare, readOnly: true });
+    const log = await readBack(copy, random, true);
+    const present = model.inOrder(log);
+    for (const sent of before) {
+      const { receipt } = sent;
+      const isIn = receipt !== undefined && receipt.physicalOffset >= marks.minOffset;
+      must(!isIn || present.has(sent), () => `message ${sent.id} was durable and is not in the snapshot`);
+    }
+    model.checkBatches(present, copy.stats().minOffset);
+    await copy.close();
+    history.snapshots.push({ directory, ids: [...present].map(({ id }) => id) });
+  };
+  try {
+    await history.settle(work(), 'a snapshot');
+  } catch (error) {
+    history.permit(error, 'a snapshot');
+    if (!machine.isDown && machine.bare.fs.exists(`${directory}.partial`)) {
+      await history.settle(removeTree(machine.bare.fs, `${directory}.partial`), 'removing what is left of a snapshot');
+    }
+  }
+}
+
+async function repair(history: History): Promise<void> {
+  try {
+    const { skippedBytes } = await history.settle(history.store.repair(), 'repair');
+    must(skippedBytes === 0, () => `repair skipped ${skippedBytes} bytes of an undamaged log`);
+  } catch (error) {
+    history.permit(error, 'repair');
+  }
+}
+
+export const machineActions: readonly Action[] = [
+  { name: 'turns', weight: 6, run: async ({ machine, random }) => await turns(machine.clock, 1 + random.below(12)) },
+  { name: 'time passes', weight: 4, run: async ({ machine, random }) => await machine.clock.pass(1 + random.below(60)) },
+  { name: 'much time passes', weight: 1, run: async ({ machine, random }) => await machine.clock.pass(random.below(90_000)) },
+  {
+    name: 'the clock is set',
+    weight: 1,
+    run: async ({ machine, random }) => {
+      machine.clock.jump(pick(random, [hourMs, -hourMs, 10 * yearMs, -10 * yearMs, 1, -1]));
+      await Promise.resolve();
+    },
+  },
+  { name: 'clean', weight: 3, run: clean },
+  { name: 'hold', weight: 1, run: hold },
+  { name: 'snapshot', weight: 1, run: snapshot },
+  { name: 'repair', weight: 0.5, run: repair },
+  {
+    name: 'fault',
+    weight: 1.5,
+    run: async ({ machine, random }) => {
+      machine.addFault(anyFault(random));
+      await Promise.resolve();
+    },
+  },
+  {
+    name: 'faults end',
+    weight: 1,
+    run: async ({ machine }) => {
+      machine.clearFaults();
+      await Promise.resolve();
+    },
+  },
+  {
+    name: 'bomb',
+    weight: 1,
+    run: async ({ machine, random }) => {
+      machine.armBomb(1 + random.below(60), pick(random, ['synced', 'random', 'all']));
+      await Promise.resolve();
+    },
+  },
+];
+
+async function turns(clock: History['machine']['clock'], count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await clock.turn();
+}

@@ -1,0 +1,105 @@
+import type { Platform } from '../../src/index.js';
+import { faultyPlatform, type FaultRule, type FaultyPlatform, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { SimulatedClock } from './simulated-clock.js';
+
+export type Keep = 'synced' | 'random' | 'all';
+
+export interface MachineOptions {
+  readonly seed: number;
+  readonly blockBytes: 512 | 4096;
+  readonly onLine: ((line: string) => void) | undefined;
+}
+
+/** A computer that can lose power: its disk, its clock, and what is wrong with them at the moment. */
+export class Machine {
+  readonly clock: SimulatedClock = new SimulatedClock();
+  readonly #onLine: ((line: string) => void) | undefined;
+  readonly #seed: number;
+  #memory: MemoryPlatform;
+  #faulty: FaultyPlatform;
+  #successor: MemoryPlatform | undefined;
+  #struckBefore = 0;
+  #bomb: { callsLeft: number; readonly keep: Keep } | undefined;
+  platform: Platform;
+  crashCount = 0;
+  /** How the power last went. */
+  kept: Keep = 'all';
+  callCount = 0;
+
+  constructor(options: MachineOptions) {
+    this.#onLine = options.onLine;
+    this.#seed = options.seed;
+    this.#memory = memoryPlatform({ seed: options.seed, clock: this.clock, blockBytes: options.blockBytes });
+    this.#faulty = this.#makeFaulty();
+    this.platform = this.#makePlatform();
+  }
+
+  /** Without faults, bombs and counting: how a check looks at the disk. */
+  get bare(): Platform {
+    return this.#memory;
+  }
+  get openPaths(): readonly string[] {
+    return this.#memory.openPaths;
+  }
+  /** Calls that went wrong, a power cut at a call not counted. */
+  get struckCount(): number {
+    return this.#struckBefore + this.#faulty.struckCount;
+  }
+  get isDown(): boolean {
+    return this.#successor !== undefined;
+  }
+
+  tell(line: string): void {
+    this.#onLine?.(line);
+  }
+
+  addFault(rule: FaultRule): void {
+    this.tell(`> fault ${JSON.stringify({ ...rule, path: rule.path?.source, count: String(rule.count) })}`);
+    this.#faulty.add(rule);
+  }
+
+  clearFaults(): void {
+    this.#faulty.clear();
+  }
+
+  /** The power goes at the `calls`th call from now. */
+  armBomb(calls: number, keep: Keep): void {
+    this.tell(`> bomb after ${calls} calls, ${keep}`);
+    this.#bomb = { callsLeft: calls, keep };
+  }
+
+  /** The power goes, or the process is killed (`all`): everything fails from now on, until `restart`. */
+  crash(keep: Keep): void {
+    if (this.#successor !== undefined) return;
+    this.tell(`> crash ${keep}`);
+    this.#bomb = undefined;
+    this.kept = keep;
+    this.crashCount += 1;
+    this.#successor = this.#memory.crash(keep);
+  }
+
+  restart(): void {
+    this.#bomb = undefined;
+    if (this.#successor === undefined) return;
+    this.#struckBefore += this.#faulty.struckCount;
+    this.#memory = this.#successor;
+    this.#successor = undefined;
+    this.#faulty = this.#makeFaulty();
+    this.platform = this.#makePlatform();
+  }
+
+  #makeFaulty(): FaultyPlatform {
+    return faultyPlatform(this.#memory, { seed: this.#seed + this.crashCount, onCall: this.#onLine });
+  }
+
+  #makePlatform(): Platform {
+    return withFaults(this.#faulty, () => {
+      this.callCount += 1;
+      const bomb = this.#bomb;
+      if (bomb === undefined) return undefined;
+      bomb.callsLeft -= 1;
+      if (bomb.callsLeft <= 0) this.crash(bomb.keep);
+      return undefined;
+    });
+  }
+}

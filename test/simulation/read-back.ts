@@ -1,0 +1,111 @@
+import type { Message, StoreReader } from '../../src/index.js';
+import type { SeededRandom } from '../../src/testing/seeded-random.js';
+import { must } from './violation.js';
+
+/** Each way of reading is asked about this many messages or times of a queue at most; all of them together still see every message. */
+const askedMax = 12;
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/**
+ * Reads a store that is at rest, every message by log order, by queue and by offset, and compares what keys and times lead to with
+ * it: all ways must tell the same. The result is the log.
+ */
+export async function readBack(store: StoreReader, random: SeededRandom, hasKeys: boolean): Promise<readonly Message[]> {
+  const log = await collect(store.tailAll({ from: 'earliest', until: 'end' }));
+  const queues = new Map<string, Message[]>();
+  for (const message of log) {
+    const name = `${message.topic}/${message.queueId}`;
+    const known = queues.get(name);
+    if (known === undefined) queues.set(name, [message]);
+    else known.push(message);
+  }
+  for (const messages of queues.values()) await checkQueue(store, random, messages);
+  for (const message of log) {
+    const found = await store.get(random.chance(0.2) ? message.messageId : message.physicalOffset);
+    must(isSame(found, message), () => `get(${message.physicalOffset}) does not find what is there`);
+  }
+  if (hasKeys) await checkKeys(store, random, log);
+  checkTopics(store, queues);
+  return log;
+}
+
+async function checkQueue(store: StoreReader, random: SeededRandom, expected: readonly Message[]): Promise<void> {
+  const [first] = expected;
+  if (first === undefined) return;
+  const queue = `${first.topic}/${first.queueId}`;
+  const { min, max } = store.bounds(first);
+  must(min === first.queueOffset, () => `queue ${queue} begins at ${min}, its first message is ${first.queueOffset}`);
+  must(max === min + expected.length, () => `queue ${queue} has ${expected.length} messages between ${min} and ${max}`);
+  const read: Message[] = [];
+  for (let from = min; from < max; ) {
+    const result = await store.read(first, { from, countMax: 1 + random.below(9) });
+    must(result.messages.length > 0, () => `reading queue ${queue} from ${from} of ${max} gives nothing`);
+    must(result.next > from && result.next <= max, () => `reading queue ${queue} from ${from} goes on at ${result.next}`);
+    read.push(...result.messages);
+    from = result.next;
+  }
+  must(read.length === expected.length, () => `queue ${queue}: ${read.length} messages read, ${expected.length} in the log`);
+  for (const [index, message] of expected.entries()) {
+    must(isSame(read[index], message), () => `queue ${queue}: another message at ${message.queueOffset}`);
+    must(message.queueOffset === min + index, () => `queue ${queue}: ${message.queueOffset} follows ${min + index - 1}`);
+  }
+  await checkTags(store, random, queue, expected);
+  await checkTimes(store, random, queue, expected);
+}
+
+async function checkTags(store: StoreReader, random: SeededRandom, queue: string, expected: readonly Message[]): Promise<void> {
+  const [first] = expected;
+  if (first === undefined) return;
+  const tag = `t${random.below(3)}`;
+  const tagged = await collect(store.tail(first, { from: 'earliest', until: 'end', tags: [tag] }));
+  const wanted = expected.filter((message) => message.tag === tag);
+  const isEqual = tagged.length === wanted.length && tagged.every((message, index) => isSame(message, wanted[index]));
+  must(isEqual, () => `queue ${queue}: ${tagged.length} messages with tag ${tag}, ${wanted.length} in the log`);
+}
+
+async function checkTimes(store: StoreReader, random: SeededRandom, queue: string, expected: readonly Message[]): Promise<void> {
+  const [first] = expected;
+  if (first === undefined) return;
+  const { max } = store.bounds(first);
+  for (let asked = 0; asked < Math.min(askedMax, expected.length); asked += 1) {
+    const near = expected[random.below(expected.length)] ?? first;
+    const time = near.storedAt + random.below(3) - 1;
+    const offset = await store.offsetAt(first, time);
+    const wanted = expected.find((message) => message.storedAt >= time)?.queueOffset ?? max;
+    must(offset === wanted, () => `queue ${queue}: offsetAt(${time}) is ${offset}, by the log it is ${wanted}`);
+  }
+}
+
+async function checkKeys(store: StoreReader, random: SeededRandom, log: readonly Message[]): Promise<void> {
+  const keyed = log.filter((message) => message.keys.length > 0);
+  const asked = new Set<string>();
+  const step = Math.max(1, Math.floor(keyed.length / (askedMax * 3)));
+  for (let index = random.below(step); index < keyed.length; index += step) {
+    const message = keyed[index];
+    const key = message?.keys[random.below(message.keys.length)];
+    if (message === undefined || key === undefined || asked.has(`${message.topic} ${key}`)) continue;
+    asked.add(`${message.topic} ${key}`);
+    const found = await collect(store.findByKey({ topic: message.topic, key }));
+    const wanted = log.filter((other) => other.topic === message.topic && other.keys.includes(key)).reverse();
+    const isEqual = found.length === wanted.length && found.every((one, place) => isSame(one, wanted[place]));
+    must(isEqual, () => `key ${key} of ${message.topic}: ${placesOf(found)} found, ${placesOf(wanted)} in the log`);
+  }
+}
+
+function checkTopics(store: StoreReader, queues: ReadonlyMap<string, readonly Message[]>): void {
+  const named = new Set(store.topics().flatMap(({ topic, queueIds }) => queueIds.map((queueId) => `${topic}/${queueId}`)));
+  for (const queue of queues.keys()) must(named.has(queue), () => `topics() leaves out ${queue}`);
+}
+
+function placesOf(messages: readonly Message[]): string {
+  return `[${messages.map((message) => message.physicalOffset).join(' ')}]`;
+}
+
+function isSame(a: Message | undefined, b: Message | undefined): boolean {
+  return a !== undefined && b !== undefined && a.physicalOffset === b.physicalOffset && a.body.equals(b.body);
+}
