@@ -65,9 +65,14 @@ export function fillerBytesMin(options: RepairOptions): number {
   return fixedBytes(options) + fillerTopic.length;
 }
 
+/** As `options`, but what is written takes the least room: with the address 0.0.0.0. */
+export function shortHostOptions(options: RepairOptions): RepairOptions {
+  return { ...options, storeHost: shortHost };
+}
+
 /** The smallest filler of all: as large as the smallest record that there can be. */
 export function shortFillerBytesMin(options: RepairOptions): number {
-  return fixedBytes({ ...options, storeHost: shortHost }) + 1;
+  return fixedBytes(shortHostOptions(options)) + 1;
 }
 
 /** Writes a filler of exactly `recordBytes`, at least `shortFillerBytesMin`, at `into[at]`. */
@@ -80,7 +85,7 @@ export function encodeFiller(
   options: RepairOptions,
 ): void {
   assert(recordBytes >= shortFillerBytesMin(options), 'a filler has room for its fixed fields');
-  const used = recordBytes < fillerBytesMin(options) ? { ...options, storeHost: shortHost } : options;
+  const used = recordBytes < fillerBytesMin(options) ? shortHostOptions(options) : options;
   const topic = fillerTopic.slice(0, recordBytes - fixedBytes(used));
   const bodyBytes = recordBytes - fixedBytes(used) - topic.length;
   const filler = { topic, queueId: 0, queueOffset: 0, physicalOffset, storedAt };

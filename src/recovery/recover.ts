@@ -3,7 +3,6 @@ import type { QueueRegistry } from '../base/queue-registry.js';
 import { xxh64Hex } from '../base/xxh64.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
-import { checkpointMinTime, decodeCheckpoint } from '../format/checkpoint.js';
 import type { FactsTarget } from '../format/record-facts.js';
 import { RecordView } from '../format/record-view.js';
 import { segmentName } from '../format/segment-name.js';
@@ -15,9 +14,11 @@ import { cutExcess } from './cut-excess.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import type { OpenFiles } from '../segment/open-files.js';
+import { NumbersBefore } from './queue-numbers.js';
 import { placesIn, type QueuePlace } from './queue-places.js';
 import { type DamageNote, skipDamage } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
+import { stockStart } from './stock-start.js';
 import type { IndexState, State } from './state.js';
 import type { Watermark } from './watermark.js';
 
@@ -188,14 +189,21 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const isForeign = foreignRan(found);
   const watermark = await validWatermark(options);
   const min = segments.minOffset;
-  const durable = watermark?.flushedOffset ?? (await stockStart(options));
+  const durable = watermark?.flushedOffset ?? (await stockStart(segments, found.checkpoint));
   const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
   const state = trustedState(options, isForeign);
   const from = Math.max(min, state?.safeOffset ?? min);
   const damage: DamageNote[] = await cutExcess(options);
   const skippedAt = new Set<number>();
   const places = (start: number, end: number): readonly QueuePlace[] => placesOnDisk(options, start, end);
-  const numbersAt = { from, next: new Map(state?.queues.map((queue) => [`${queue.topic}/${queue.queueId}`, queue.max])) };
+  const endsOf = (queues: State['queues'] = []): Map<string, number> =>
+    new Map(queues.map((each) => [`${each.topic}/${each.queueId}`, each.max]));
+  const progress = {
+    numbersBefore: new NumbersBefore(from, endsOf(state?.queues)),
+    resyncs: new Map<number, number>(),
+    certainResyncs: new Map<number, number>(),
+  };
+  const known = { lastRecordStart: watermark?.lastRecordStart, queueEnds: endsOf(isForeign ? [] : found.state?.queues) };
   let skippedBytes = 0;
   const total = (segments.bases.at(-1) ?? 0) + segments.segmentBytes - from;
   const search = async (start: number): Promise<FoundEnd> =>
@@ -212,7 +220,10 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
         await options.beforeChanges();
         if (stopped.reason === 'end' || skippedAt.has(stopped.offset)) return undefined;
         skippedAt.add(stopped.offset);
-        const skipped = await skipDamage({ ...options, fs: options.platform.fs, spans, durable, placesIn: places, numbersAt }, stopped);
+        const skipped = await skipDamage(
+          { ...options, ...progress, fs: options.platform.fs, spans, durable, ...known, placesIn: places },
+          stopped,
+        );
         damage.push(...skipped.notes);
         skippedBytes += skipped.bytes;
         return skipped.next;
@@ -303,22 +314,6 @@ export async function recordHash(segments: LogSegments, start: number, end: numb
   if (end <= start || segments.baseOf(start) !== segments.baseOf(end - 1) || !segments.has(segments.baseOf(start))) return undefined;
   const bytes = Buffer.alloc(Math.min(end - start, 64 * 1024));
   return (await segments.read(bytes, start)) === bytes.length ? xxh64Hex(bytes) : undefined;
-}
-
-/** Where RocketMQ itself would begin: the last segment whose first record is older than its checkpoint. */
-async function stockStart(options: RecoverOptions): Promise<number> {
-  const { segments, found } = options;
-  const checkpoint = found.checkpoint === undefined ? undefined : decodeCheckpoint(found.checkpoint);
-  const time = checkpoint === undefined ? 0 : checkpointMinTime(checkpoint);
-  const bytes = Buffer.alloc(64 * 1024);
-  const view = new RecordView();
-  for (const base of [...segments.bases].reverse()) {
-    const count = await segments.read(bytes, base);
-    const kind = view.read(bytes, 0, count);
-    const readable = kind === 'record' || (kind === 'invalid' && view.bytesNeeded > count);
-    if (readable && kind === 'record' && view.storedAt !== 0 && view.storedAt <= time) return base;
-  }
-  return segments.minOffset;
 }
 
 function secondLastBase(segments: LogSegments): number {

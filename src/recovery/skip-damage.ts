@@ -6,14 +6,16 @@ import {
   fillerBytesMin,
   type LostRecord,
   type RepairOptions,
+  shortHostOptions,
   tombstoneBytes,
 } from '../format/repair-records.js';
 import { recordBytesMin } from '../format/record-layout.js';
-import { findResync } from './find-resync.js';
+import { findResync, queuesBehind } from './find-resync.js';
 import { isInSpans, type OwnSpan } from './manifest.js';
 import { keepAside, type MendOptions } from './mend-log.js';
 import { withFile, withOwnSegment } from './own-segment.js';
 import type { StoreFile } from '../platform/platform.js';
+import type { NumbersBefore } from './queue-numbers.js';
 import type { QueuePlace } from './queue-places.js';
 
 /** One span that recovery skipped or cut; as in the recovery report. */
@@ -30,8 +32,15 @@ export interface SkipOptions extends MendOptions {
   readonly storeHost: { readonly address: string; readonly port: number };
   /** Entries known to lead into a stretch of the log, ascending. */
   readonly placesIn: (from: number, to: number) => readonly QueuePlace[];
-  /** Next number of each queue, by `topic/queueId`, at the offset `from` of the log. */
-  readonly numbersAt: { readonly from: number; readonly next: ReadonlyMap<string, number> };
+  /** Of the place that repairing has come to; it goes with it from one damaged span to the next. */
+  readonly numbersBefore: NumbersBefore;
+  /** Numbers below these are known to have been given out, by `topic/queueId`. */
+  readonly queueEnds: ReadonlyMap<string, number>;
+  /** Where to go on behind damage further on, by where that begins: as decided; and as it is certain whatever is decided. */
+  readonly resyncs: Map<number, number>;
+  readonly certainResyncs: Map<number, number>;
+  /** Where the last durable record begins, if that is known. */
+  readonly lastRecordStart?: number | undefined;
   /** Where everything after it may be torn as well as damaged. */
   readonly durable: number;
   /** Of a log that is being written: a record begins there, or will. */
@@ -63,8 +72,7 @@ export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promis
   const base = segments.baseOf(start);
   const segmentEnd = base + segments.segmentBytes;
   if (stopped.reason === 'missing') await makeMissing(options, base);
-  const knownEnd = options.goesOnAt !== undefined && options.goesOnAt > start ? Math.min(options.goesOnAt, segmentEnd) : segmentEnd;
-  const resync = stopped.reason === 'missing' ? segmentEnd : await findResync(options, start, knownEnd);
+  const resync = stopped.reason === 'missing' ? segmentEnd : await findResync(options, start);
   const lost = await lostNumbers(options, start, resync);
   const repair: RepairOptions = { storeHost: options.storeHost, recordChecksum: isInSpans(spans, start) };
   const written = layOut(lost, start, resync, segmentEnd, repair);
@@ -114,45 +122,43 @@ async function makeMissing(options: SkipOptions, base: number): Promise<void> {
 
 interface Lost extends Omit<LostRecord, 'physicalOffset'> {}
 
+interface Missing {
+  /** Undefined: what comes after the records in front of the span. */
+  readonly from: number | undefined;
+  readonly to: number;
+  /** Some of them may have been lost in damage further on. */
+  readonly isShared: boolean;
+}
+
 /** The queue offsets that were in [start, resync): what queue entries say, and what is missing between the records before and after. */
 async function lostNumbers(options: SkipOptions, start: number, resync: number): Promise<readonly Lost[]> {
-  const { segments, numbersAt } = options;
-  const next = new Map(numbersAt.next);
-  let storedAt = 0;
-  const visit = async (from: number, limit: number, see: (name: string, queueOffset: number, storedAt: number) => void): Promise<ScanEnd> =>
-    await new LogScanner(segments).scan({ from, limit, verify: false, isOurs: () => false, signal: options.signal }, (view) => {
-      if (view.hasQueueOffset) see(`${view.topic}/${view.queueId}`, view.queueOffset, view.storedAt);
-    });
-  await visit(numbersAt.from, start, (name, queueOffset, at) => {
-    next.set(name, queueOffset + 1);
-    storedAt = at;
-  });
-  const ends = new Map<string, { from: number | undefined; to: number }>();
+  const { segments, numbersBefore } = options;
+  await numbersBefore.moveTo(options, start);
+  const { next, storedAt } = numbersBefore;
+  const ends = new Map<string, Missing>();
   for (const place of options.placesIn(start, resync)) {
     const name = `${place.topic}/${place.queueId}`;
-    const known = ends.get(name);
-    ends.set(name, { from: known?.from ?? place.queueOffset, to: place.queueOffset + 1 });
+    ends.set(name, { from: ends.get(name)?.from ?? place.queueOffset, to: place.queueOffset + 1, isShared: false });
   }
-  const seen = new Set<string>();
-  const restOfLog = async (from: number): Promise<void> => {
-    const stopped = await visit(from, Number.MAX_SAFE_INTEGER, (name, queueOffset) => {
-      if (seen.has(name)) return;
-      seen.add(name);
-      ends.set(name, { from: ends.get(name)?.from, to: queueOffset });
-    });
-    // Further damage behind it: what follows that in the next segments still tells where the queues go on.
-    if (stopped.reason === 'invalid' || stopped.reason === 'missing')
-      await restOfLog(segments.baseOf(stopped.offset) + segments.segmentBytes);
-  };
-  await restOfLog(resync);
+  const after = await queuesBehind(options, resync);
+  for (const [name, to] of options.queueEnds) {
+    if (!after.has(name) && to > (next.get(name) ?? 0)) ends.set(name, { from: ends.get(name)?.from, to, isShared: true });
+  }
+  for (const [name, { queueOffset, isBehindDamage }] of after) {
+    const known = ends.get(name);
+    // Where entries say which they were, none of them was lost elsewhere.
+    if (known === undefined || !isBehindDamage) ends.set(name, { from: known?.from, to: queueOffset, isShared: isBehindDamage });
+  }
   await addLastOfQueue(options, start, next, ends);
   const lost: Lost[] = [];
-  // No more than can have been there: what a record says of its number is not believed. Queues that are known come first.
+  // No more than can have been there: what a record says of its number is not believed.
   const countMax = Math.ceil((resync - start) / recordBytesMin);
-  for (const [name, end] of [...ends].sort(([a], [b]) => Number(next.has(b)) - Number(next.has(a)))) {
+  // Queues that are known come first, and those whose numbers are certain to have been lost here.
+  const rank = ([name, end]: [string, Missing]): number => (next.has(name) ? 0 : 2) + (end.isShared ? 1 : 0);
+  for (const [name, end] of [...ends].sort((a, b) => rank(a) - rank(b))) {
     const split = name.lastIndexOf('/');
     const from = next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
-    for (let queueOffset = Math.max(from, end.to - countMax); queueOffset < end.to; queueOffset += 1) {
+    for (let queueOffset = from; queueOffset < Math.min(end.to, from + countMax); queueOffset += 1) {
       lost.push({ topic: name.slice(0, split), queueId: Number(name.slice(split + 1)), queueOffset, storedAt });
     }
   }
@@ -167,23 +173,26 @@ async function addLastOfQueue(
   options: SkipOptions,
   start: number,
   next: ReadonlyMap<string, number>,
-  ends: Map<string, { from: number | undefined; to: number }>,
+  ends: Map<string, Missing>,
 ): Promise<void> {
   await new LogScanner(options.segments).scan(
     { from: start, limit: start + 1, verify: false, isOurs: () => false, signal: options.signal },
     (view) => {
       const name = `${view.topic}/${view.queueId}`;
       if (view.hasQueueOffset && !ends.has(name) && next.get(name) === view.queueOffset)
-        ends.set(name, { from: undefined, to: view.queueOffset + 1 });
+        ends.set(name, { from: undefined, to: view.queueOffset + 1, isShared: false });
     },
   );
 }
 
 /** The bytes of [start, resync): as many tombstones as fit, then filler, or a blank where nothing follows in the segment. */
-function layOut(lost: readonly Lost[], start: number, resync: number, segmentEnd: number, repair: RepairOptions): readonly Buffer[] {
+function layOut(lost: readonly Lost[], start: number, resync: number, segmentEnd: number, asked: RepairOptions): readonly Buffer[] {
   const parts: Buffer[] = [];
   const endsSegment = resync === segmentEnd;
   const roomEnd = endsSegment ? resync - BLANK_BYTES : resync;
+  // Records of IPv4 hosts leave too little room for tombstones with our IPv6 address.
+  const needed = lost.reduce((sum, each) => sum + tombstoneBytes(each.topic, asked), 0);
+  const repair = needed <= roomEnd - start ? asked : shortHostOptions(asked);
   let at = start;
   let storedAt = 0;
   for (const [i, each] of lost.entries()) {

@@ -1,4 +1,5 @@
 import { LogScanner } from '../commit-log/log-scanner.js';
+import { NumbersBefore } from '../recovery/queue-numbers.js';
 import { placesIn } from '../recovery/queue-places.js';
 import { type DamageNote, skipDamage } from '../recovery/skip-damage.js';
 import type { Abortable, RecoveryReport } from './contract.js';
@@ -19,6 +20,12 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   const { platform, segments, registry, queues, paths } = foundation;
   const startMs = platform.clock.monotonicMs();
   const limit = log.flushed;
+  const progress = {
+    numbersBefore: new NumbersBefore(segments.minOffset),
+    resyncs: new Map<number, number>(),
+    certainResyncs: new Map<number, number>(),
+  };
+  const queueEnds = endsOf(engine);
   const damage: DamageNote[] = [];
   const repairedAt = new Set<number>();
   const slots = new Set<number>();
@@ -43,7 +50,8 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
         spans: engine.sideKeeper.manifest.spans,
         storeHost: foundation.options.storeHost,
         placesIn: (start, end) => placesIn(queues, registry, start, end),
-        numbersAt: { from: segments.minOffset, next: new Map() },
+        ...progress,
+        queueEnds,
         durable: limit,
         goesOnAt: limit,
       },
@@ -65,4 +73,13 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
     redispatchedCount: 0,
     brokersRefused: engine.recovery.brokersRefused,
   };
+}
+
+function endsOf(engine: Engine): ReadonlyMap<string, number> {
+  const { registry, queues } = engine.foundation;
+  const ends = new Map<string, number>();
+  for (let slot = 0; slot < registry.count; slot += 1) {
+    ends.set(`${registry.topicOf(slot)}/${registry.queueIdOf(slot)}`, queues.bounds(slot).max);
+  }
+  return ends;
 }

@@ -227,6 +227,22 @@ describe('recovery skip', () => {
   });
 });
 
+describe('a store whose address has become an IPv6 one', () => {
+  it('has tombstones with a short address where records of IPv4 hosts were: no number is left out', async () => {
+    const small = await frozenStore('killed', async (store) => {
+      for (let i = 0; i < 30; i += 1) await store.append({ topic: i % 2 === 0 ? 'T' : 'U', body: '' });
+    });
+    const disk = small.copy();
+    const lost = [10, 11, 14].map((i) => small.records[i]!);
+    for (const record of lost) await flip(disk, record, 20);
+    const store = await openTiny(disk, { recovery: 'skip', storeHost: { address: '2001:db8::1', port: 10_911 } });
+    expect(await survivorsOf(store)).toEqual(linesOf(small.records.filter((record) => !lost.includes(record))));
+    expect((await store.verify()).faults).toEqual([]);
+    await store.close();
+    await expectWhole(disk, lost, small.records);
+  });
+});
+
 describe('a damaged record too small for what takes its place', () => {
   async function withSmallest(store: Store): Promise<void> {
     for (let i = 0; i < 6; i += 1) await store.append({ topic: 'T', body: `m-${i}` });
