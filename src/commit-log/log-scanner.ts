@@ -1,5 +1,6 @@
 import { systemErrorCode } from '../base/errors.js';
 import { RecordView } from '../format/record-view.js';
+import { isLargeRecord, TRUSTED_RECORD_BYTES } from './large-record.js';
 import type { LogSegments } from './log-segments.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -109,6 +110,9 @@ export class LogScanner {
       const claimed = this.#view.bytesNeeded;
       // Read on only where more bytes of this segment can make a record of it.
       if (claimed <= this.#end - offset || claimed > segmentEnd - offset || claimed <= needed) return 'invalid';
+      if (claimed > Math.max(TRUSTED_RECORD_BYTES, this.#chunk.length) && !(await isLargeRecord(this.#segments, offset, claimed))) {
+        return 'invalid';
+      }
       needed = claimed;
     }
   }

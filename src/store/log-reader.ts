@@ -1,4 +1,5 @@
 import type { StoreError } from '../base/errors.js';
+import { isLargeRecord, TRUSTED_RECORD_BYTES } from '../commit-log/large-record.js';
 import type { RecordView } from '../format/record-view.js';
 import { damagedLog, forgetBytes, giveBuffer, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { ReadView } from './read-view.js';
@@ -65,6 +66,7 @@ export class LogReader {
   /** After `unread`. False: retention has deleted the segment. CORRUPT where it is missing or short. */
   async fill(offset: number): Promise<boolean> {
     const bytes = Math.min(this.#roomAt(offset), Math.max(this.#needed, SPAN_BYTES));
+    if (bytes > TRUSTED_RECORD_BYTES && !(await isLargeRecord(this.#view.segments, offset, bytes))) throw this.damage(offset);
     this.#isReleased = false;
     this.#isFilling = true;
     this.#start = this.#end = 0;

@@ -1,4 +1,5 @@
 import { corrupt, ioError, type StoreError, systemErrorCode } from '../base/errors.js';
+import { isLargeRecord, TRUSTED_RECORD_BYTES } from '../commit-log/large-record.js';
 import type { RecordKind, RecordView } from '../format/record-view.js';
 import type { ReadView } from './read-view.js';
 
@@ -86,6 +87,7 @@ export async function withRecordAt<T>(
       // What the record claims is believed only as far as the segment goes.
       if (kind !== 'invalid' || record.bytesNeeded <= bytes || record.bytesNeeded > end - offset) return use(kind, buffer);
       bytes = record.bytesNeeded;
+      if (bytes > TRUSTED_RECORD_BYTES && !(await isLargeRecord(segments, offset, bytes))) return use(kind, buffer);
       if (bytes > buffer.length) {
         giveBuffer(buffer);
         buffer = takeBuffer(bytes);
