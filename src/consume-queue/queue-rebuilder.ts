@@ -114,7 +114,7 @@ export class QueueRebuilder {
       throw corrupt(
         path,
         this.#files.positionOf(rebuilt.end),
-        `the log ends the queue at ${rebuilt.end}, known are ${queue.written} entries`,
+        `the log ends the queue at ${rebuilt.end}, known are ${queue.written} entries: its last records are damaged in the log; repair() puts tombstones in their place`,
       );
     }
   }

@@ -54,6 +54,26 @@ describe('repair', () => {
     await again.close();
   });
 
+  it('is what a close asks for that cannot vouch for a queue whose last records are damaged', async () => {
+    const frozen = await frozenStore('closed', storeOfThreeQueues);
+    const disk = frozen.copy();
+    const victim = frozen.records.filter((record) => record.topic === 'U').at(-1)!;
+    const lost = [frozen.records[frozen.records.indexOf(victim) - 1]!, victim];
+    for (const record of lost) await writeInto(disk, placeOf(record.offset).path, Buffer.alloc(88), placeOf(record.offset).at);
+    let store = await openTiny(disk);
+    expect(await failure(() => store.read(victim, { from: victim.queueOffset }))).toMatchObject({ code: 'CORRUPT' });
+    const refused = await failure(() => store.close());
+    expect(refused).toMatchObject({ code: 'CORRUPT' });
+    expect((refused as Error).message).toContain('repair()');
+    store = await openTiny(disk);
+    await failure(() => store.read(victim, { from: victim.queueOffset }));
+    await store.repair();
+    await store.close();
+    store = await openTiny(disk);
+    expect(await survivorsOf(store)).toEqual(without(frozen, lost));
+    await store.close();
+  });
+
   it('goes on beside appends and reads', async () => {
     const frozen = await frozenStore('closed', storeOfThreeQueues);
     const disk = frozen.copy();
