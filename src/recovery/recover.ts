@@ -16,7 +16,7 @@ import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-de
 import type { OpenFiles } from '../segment/open-files.js';
 import { NumbersBefore } from './queue-numbers.js';
 import { placesIn, type QueuePlace } from './queue-places.js';
-import { type DamageNote, skipDamage } from './skip-damage.js';
+import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
 import { stockStart } from './stock-start.js';
 import type { IndexState, State } from './state.js';
@@ -195,15 +195,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const from = Math.max(min, state?.safeOffset ?? min);
   const damage: DamageNote[] = await cutExcess(options);
   const skippedAt = new Set<number>();
-  const places = (start: number, end: number): readonly QueuePlace[] => placesOnDisk(options, start, end);
-  const endsOf = (queues: State['queues'] = []): Map<string, number> =>
-    new Map(queues.map((each) => [`${each.topic}/${each.queueId}`, each.max]));
-  const progress = {
-    numbersBefore: new NumbersBefore(from, endsOf(state?.queues)),
-    resyncs: new Map<number, number>(),
-    certainResyncs: new Map<number, number>(),
-  };
-  const known = { lastRecordStart: watermark?.lastRecordStart, queueEnds: endsOf(isForeign ? [] : found.state?.queues) };
+  const skipping = skipOptions(options, { from, durable, spans, state, isForeign, watermark });
   let skippedBytes = 0;
   const total = (segments.bases.at(-1) ?? 0) + segments.segmentBytes - from;
   const search = async (start: number): Promise<FoundEnd> =>
@@ -220,10 +212,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
         await options.beforeChanges();
         if (stopped.reason === 'end' || skippedAt.has(stopped.offset)) return undefined;
         skippedAt.add(stopped.offset);
-        const skipped = await skipDamage(
-          { ...options, ...progress, fs: options.platform.fs, spans, durable, ...known, placesIn: places },
-          stopped,
-        );
+        const skipped = await skipDamage(skipping, stopped);
         damage.push(...skipped.notes);
         skippedBytes += skipped.bytes;
         return skipped.next;
@@ -263,6 +252,34 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
     skippedBytes,
     damage,
   });
+}
+
+interface Findings {
+  readonly from: number;
+  readonly durable: number;
+  readonly spans: readonly OwnSpan[];
+  readonly state: State | undefined;
+  readonly isForeign: boolean;
+  readonly watermark: Watermark | undefined;
+}
+
+/** What is known when damage is to be skipped, for all of one recovery. */
+function skipOptions(options: RecoverOptions, findings: Findings): SkipOptions {
+  const { from, durable, spans, state, isForeign, watermark } = findings;
+  const endsOf = (queues: State['queues'] = []): Map<string, number> =>
+    new Map(queues.map((each) => [`${each.topic}/${each.queueId}`, each.max]));
+  return {
+    ...options,
+    fs: options.platform.fs,
+    spans,
+    durable,
+    placesIn: (start, end) => placesOnDisk(options, start, end),
+    numbersBefore: new NumbersBefore(from, endsOf(state?.queues)),
+    queueEnds: endsOf(isForeign ? [] : options.found.state?.queues),
+    resyncs: new Map(),
+    certainResyncs: new Map(),
+    lastRecordStart: watermark?.lastRecordStart,
+  };
 }
 
 /** What the queue files on the disk say, before anything of them is believed; leaves no trace in the queues. */
