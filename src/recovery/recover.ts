@@ -4,9 +4,8 @@ import { xxh64Hex } from '../base/xxh64.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import type { FactsTarget } from '../format/record-facts.js';
-import { RecordView } from '../format/record-view.js';
-import { segmentName } from '../format/segment-name.js';
 import type { Platform } from '../platform/platform.js';
+import { adoptMade } from './adopt-made.js';
 import type { Examination } from './examine.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
@@ -352,33 +351,6 @@ function trustedState(options: RecoverOptions, isForeign: boolean): State | unde
   const isInside = segments.has(segments.baseOf(state.safeOffset)) || state.safeOffset === segments.minOffset;
   const isBehindFull = state.safeOffset > 0 && segments.has(segments.baseOf(state.safeOffset - 1));
   return isInside || isBehindFull ? state : undefined;
-}
-
-/**
- * A kill in the middle of a roll can leave a segment that is written but not yet moved into `commitlog/`: if the log ends where it
- * begins and it begins with a record, it belongs to the log.
- */
-async function adoptMade(options: RecoverOptions, end: number): Promise<boolean> {
-  const { segments, found, platform, paths } = options;
-  const made = found.making.find((file) => file.base === end);
-  if (made === undefined || made.sizeBytes !== segments.segmentBytes || segments.has(end)) return false;
-  if (segments.bases.length > 0 && end !== (segments.bases.at(-1) ?? 0) + segments.segmentBytes) return false;
-  const path = segments.makingPathOf(end);
-  const file = platform.fs.open(path, 'read-write');
-  try {
-    const head = Buffer.alloc(Math.min(segments.segmentBytes, 8 * 1024 * 1024));
-    const view = new RecordView();
-    const kind = view.read(head, 0, await file.read(head, 0));
-    if (kind !== 'record' || view.physicalOffset !== end || !view.verify(false)) return false;
-    await options.beforeChanges();
-    await file.sync('all');
-  } finally {
-    await file.close();
-  }
-  await platform.fs.rename(path, `${paths.commitLog}/${segmentName(end)}`);
-  await platform.fs.syncDirectory(paths.commitLog);
-  segments.setBases([...segments.bases, end]);
-  return true;
 }
 
 function noteCuts(damage: DamageNote[], cuts: readonly CutTail[], log: FoundEnd, options: RecoverOptions): void {
