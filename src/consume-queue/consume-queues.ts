@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.js';
+import { assert, defined } from '../base/assert.js';
 import { corrupt, ioError, StoreError } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { queueEntryBytes, writeQueueEntry } from '../format/queue-entry.js';
@@ -149,7 +149,7 @@ export class ConsumeQueues implements FactsTarget {
     queue.durable = max;
     queue.minPhysicalOffset = -1;
     queue.wholeFileIndex = -1;
-    this.#registry.next[slot] = Math.max(this.#registry.next[slot] ?? 0, max);
+    this.#raiseNext(queue);
   }
 
   /**
@@ -300,6 +300,11 @@ export class ConsumeQueues implements FactsTarget {
     return true;
   }
 
+  #raiseNext(queue: QueueState): void {
+    const { next } = this.#registry;
+    next[queue.slot] = Math.max(defined(next[queue.slot], 'next offset of a queue'), queue.max);
+  }
+
   async #writeAll(): Promise<void> {
     const targets: { readonly queue: QueueState; readonly max: number }[] = [];
     for (const queue of this.#table.states) if (queue?.pending !== undefined) targets.push({ queue, max: queue.max });
@@ -333,7 +338,7 @@ export class ConsumeQueues implements FactsTarget {
       throw ioError(`rebuilding ${this.#files.queueFolder(queue.slot)}`, error);
     } finally {
       queue.rebuilding = undefined;
-      this.#registry.next[queue.slot] = Math.max(this.#registry.next[queue.slot] ?? 0, queue.max);
+      this.#raiseNext(queue);
       if (queue.pending !== undefined && !queue.listed) this.#writer.enlist(queue);
     }
     if (this.#trimmedTo > 0) await this.#exclusive.run(() => this.#trimmer.trim(queue, this.#trimmedTo));

@@ -64,7 +64,10 @@ export class QueueScan {
     const first = starts[0];
     if (first === undefined) return { min: 0, max: 0 };
     let max = -1;
-    for (let i = starts.length - 1; i >= 0 && max < 0; i -= 1) max = this.#endIn(folder, starts[i] ?? 0);
+    for (const start of starts.toReversed()) {
+      max = this.#endIn(folder, start);
+      if (max >= 0) break;
+    }
     const min = this.#afterPrefill(folder, first);
     return max < 0 ? { min, max: min } : { min: Math.min(min, max), max };
   }
@@ -157,7 +160,5 @@ function isEntry(bytes: Buffer, at: number): boolean {
 
 /** The end of an ascending list, from behind the last gap. */
 export function lastRun(starts: readonly number[], fileBytes: number): readonly number[] {
-  let from = starts.length - 1;
-  while (from > 0 && (starts[from] ?? 0) - (starts[from - 1] ?? 0) === fileBytes) from -= 1;
-  return starts.slice(Math.max(from, 0));
+  return starts.slice(starts.findLastIndex((start, i) => start - (starts[i - 1] ?? Number.NEGATIVE_INFINITY) !== fileBytes));
 }

@@ -113,8 +113,7 @@ export class QueueTrimmer {
     const folder = this.#files.queueFolder(queue.slot);
     const indexes = this.#scan.fileStarts(folder).map((start) => start / this.#files.fileBytes);
     let removed = false;
-    for (let i = indexes.length - 1; i >= 0; i -= 1) {
-      const index = indexes[i] ?? 0;
+    for (const index of indexes.toReversed()) {
       if (this.#files.firstEntryOf(index) < max && !(await this.#cutFile(queue, index, max))) break;
       await this.#remove(this.#files.pathOf(queue.slot, index));
       removed = true;

@@ -1,3 +1,5 @@
+import { defined } from '../base/assert.js';
+
 /**
  * Who wants to know when a queue has grown: tails and long polls.
  *
@@ -40,7 +42,7 @@ export class QueueWaiters {
     if (this.#touched.size === 0) return;
     const callbacks: (() => void)[] = [];
     for (const slot of this.#touched) {
-      for (const callback of this.#bySlot.get(slot) ?? []) callbacks.push(callback);
+      for (const callback of defined(this.#bySlot.get(slot), 'waiters of a touched queue')) callbacks.push(callback);
     }
     this.#touched.clear();
     for (const callback of callbacks) callback();
@@ -51,5 +53,6 @@ export class QueueWaiters {
     if (callbacks === undefined || !callbacks.delete(waiter) || callbacks.size > 0) return;
     this.#bySlot.delete(slot);
     this.#isWaited[slot] = false;
+    this.#touched.delete(slot);
   }
 }

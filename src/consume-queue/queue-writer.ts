@@ -83,7 +83,7 @@ export class QueueWriter {
       if (queue === undefined) break;
       queue.listed = false;
       if (!this.#mayWrite(queue)) continue;
-      if ((queue.pending?.length ?? 0) < worthwhileBytes) {
+      if (defined(queue.pending, 'pending entries').length < worthwhileBytes) {
         passedOver += 1;
         this.enlist(queue);
         continue;

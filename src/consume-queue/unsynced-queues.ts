@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import { systemErrorCode } from '../base/errors.js';
 import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
@@ -63,7 +62,7 @@ export class UnsyncedQueues {
       if (first < 0) continue;
       try {
         await this.#syncFilesOf(queue, first, end);
-        if (end > queue.durable) queue.durable = Math.min(end, queue.written);
+        queue.durable = Math.min(end, queue.written);
       } catch (error) {
         this.#table.markDamaged(queue, error);
         failure ??= error;
@@ -74,18 +73,14 @@ export class UnsyncedQueues {
   }
 
   async #syncFilesOf(queue: QueueState, first: number, end: number): Promise<void> {
-    for (let index = this.#files.indexOf(first); this.#files.firstEntryOf(index) < end; index += 1) {
+    // Retention, which never runs during a safe point, may have removed all files below `min` but the last one.
+    const from = Math.max(first, Math.min(queue.min, end - 1));
+    for (let index = this.#files.indexOf(from); this.#files.firstEntryOf(index) < end; index += 1) {
       const path = this.#files.pathOf(queue.slot, index);
-      try {
-        await this.#openFiles.with(path, 'read-write', async (file) => {
-          if (file.linkCount() === 0) throw new Error(`${path} was deleted while it was open`);
-          await file.sync('data');
-        });
-      } catch (error) {
-        // Retention may have removed it since.
-        if (systemErrorCode(error) === 'ENOENT' && this.#files.firstEntryOf(index + 1) <= queue.min) continue;
-        throw error;
-      }
+      await this.#openFiles.with(path, 'read-write', async (file) => {
+        if (file.linkCount() === 0) throw new Error(`${path} was deleted while it was open`);
+        await file.sync('data');
+      });
     }
   }
 

@@ -97,6 +97,64 @@ describe('consume queues', () => {
     expect(queues.bounds(7)).toEqual({ min: 0, max: 0 });
   });
 
+  it('a queue that nobody knows is empty', () => {
+    const { queues } = openQueues(memoryPlatform(), 4);
+    const into = Buffer.alloc(20);
+    expect([queues.bounds(3), queues.readEntries(3, 0, into, 1), queues.firstAtOrAbove(3, 100)]).toEqual([{ min: 0, max: 0 }, 0, 0]);
+    expect(queues.rebuilding(3)).toBeUndefined();
+    expect(queues.snapshotBounds()).toEqual([]);
+  });
+
+  it('bytes that wait for a rebuild are counted for the queues that have some', async () => {
+    const { queues, registry } = openQueues(memoryPlatform(), 4);
+    const [idle, waiting, sound] = [0, 1, 2].map((queueId) => registry.slotOf('orders', queueId)) as [number, number, number];
+    accept(queues, [...rowsOf(idle, 0, 1), ...rowsOf(waiting, 0, 1), ...rowsOf(sound, 0, 1)]);
+    await queues.sync();
+    queues.markDamaged(idle);
+    expect(queues.failedBytes).toBe(0);
+    queues.markDamaged(waiting);
+    accept(queues, [...rowsOf(waiting, 1, 2), ...rowsOf(sound, 1, 3)]);
+    expect([queues.failedBytes, queues.pendingBytes]).toEqual([40, 100]);
+  });
+
+  it('a file that no descriptor is left for can be read later, and is no damage', async () => {
+    let code: string | undefined;
+    const platform = withFaults(memoryPlatform(), ({ op }) => (code !== undefined && op === 'readSync' ? systemError(code) : undefined));
+    const { queues, registry } = openQueues(platform, 4);
+    const slot = registry.slotOf('orders', 0);
+    accept(queues, rowsOf(slot, 0, 3));
+    await queues.sync();
+    code = 'EMFILE';
+    expect(() => queues.readEntries(slot, 1, Buffer.alloc(20), 1)).toThrow(expect.objectContaining({ code: 'IO' }));
+    expect(queues.damagedSlots.size).toBe(0);
+    code = undefined;
+    expect(physicalOffsets(queues, slot, 0, 3)).toEqual([0, 100, 200]);
+  });
+
+  it('while four files are in the making others wait, and what is cut or found damaged meanwhile is not made', async () => {
+    const platform = memoryPlatform();
+    const { queues, registry } = openQueues(platform, 4);
+    const slots = Array.from({ length: 7 }, (_, i) => registry.slotOf('orders', i));
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 0, 2)),
+    );
+    queues.writePending(1 << 20);
+    const [cut, damaged, sound] = slots.slice(4) as [number, number, number];
+    await queues.cut(cut, 0);
+    queues.markDamaged(damaged);
+    await queues.close();
+    expect(platform.fs.list(`${directory}/orders`)).toEqual(['0', '1', '2', '3', String(sound)]);
+    expect(queues.failedBytes).toBe(40);
+    accept(queues, rowsOf(cut, 0, 1));
+    await queues.rebuild(damaged, async (put) => {
+      for (let n = 0; n < 2; n += 1) put(n, n * 100, 100, 0);
+    });
+    await queues.sync();
+    expect(queues.pendingBytes).toBe(0);
+    expect([cut, damaged].map((slot) => physicalOffsets(queues, slot, 0, 1))).toEqual([[0], [0]]);
+  });
+
   it('a gap marks the queue as damaged, and no entry is shifted', async () => {
     const { queues, registry } = openQueues(memoryPlatform(), 4);
     const slot = registry.slotOf('orders', 0);
@@ -311,15 +369,22 @@ describe('consume queues', () => {
     await platform.fs.makeDirectory(`${directory}/orders/0`);
     await platform.fs.makeDirectory(`${directory}/orders/x1`);
     await platform.fs.makeDirectory(`${directory}/orders/007`);
+    await platform.fs.makeDirectory(`${directory}/orders/2147483647`);
+    await platform.fs.makeDirectory(`${directory}/orders/2147483648`);
     await platform.fs.open(`${directory}/file`, 'create').close();
     for (const name of ['00000000000000000000', '00000000000000000080', '00000000000000000081', 'note']) {
       await platform.fs.open(`${directory}/orders/0/${name}`, 'create').close();
     }
     const strays: string[] = [];
     const { queues } = openQueues(platform, 4);
-    expect(queues.listOnDisk((path) => strays.push(path))).toEqual([{ topic: 'orders', queueId: 0, fileStarts: [0, 80] }]);
+    expect(queues.listOnDisk((path) => strays.push(path))).toEqual([
+      { topic: 'orders', queueId: 0, fileStarts: [0, 80] },
+      { topic: 'orders', queueId: 2_147_483_647, fileStarts: [] },
+    ]);
     expect(strays.sort()).toEqual(
-      ['file', 'orders/0/00000000000000000081', 'orders/0/note', 'orders/007', 'orders/x1'].map((path) => `${directory}/${path}`),
+      ['file', 'orders/0/00000000000000000081', 'orders/0/note', 'orders/007', 'orders/2147483648', 'orders/x1'].map(
+        (path) => `${directory}/${path}`,
+      ),
     );
   });
 });

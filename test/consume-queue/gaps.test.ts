@@ -42,15 +42,15 @@ describe('a gap in the numbers of a queue', () => {
   }
 
   it('that comes while a file is being written leaves that file as it is, and the entries behind the gap where they belong', async () => {
-    let meanwhile: (() => void) | undefined;
+    const meanwhile: (() => void)[] = [];
     const platform = withFaults(memoryPlatform(), ({ op }) => {
-      if (op === 'write') meanwhile?.();
+      if (op === 'write') for (const act of meanwhile) act();
       return undefined;
     });
     const { queues, registry } = openQueues(platform, 4);
     const slot = registry.slotOf('a', 0);
     accept(queues, rowsOf(slot, 0, 2));
-    meanwhile = () => accept(queues, rowsOf(slot, 5, 2));
+    meanwhile.push(() => accept(queues, rowsOf(slot, 5, 2)));
     queues.writePending(1000);
     await queues.close();
     expect([...queues.damagedSlots]).toEqual([slot]);

@@ -119,6 +119,57 @@ describe('rebuilding a queue', () => {
     expect(queues.bounds(slot)).toEqual({ min: 8, max: 12 });
   });
 
+  it('min never goes back, though retention was on its way when the rebuild began', async () => {
+    const mins: number[] = [];
+    let watch: (() => void) | undefined;
+    const platform = withFaults(memoryPlatform(), () => {
+      watch?.();
+      return undefined;
+    });
+    const { queues, registry } = openQueues(platform, 4);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 12));
+    await queues.sync();
+    watch = () => mins.push(queues.bounds(slot).min);
+    const trimmed = queues.trim(730);
+    // Retention waits for its first look into the file.
+    while (mins.length === 0) await Promise.resolve();
+    await Promise.all([queues.rebuild(slot, fillWith(0, 12)), trimmed]);
+    watch = undefined;
+    expect(mins).toEqual(mins.toSorted((a, b) => a - b));
+    expect([mins[0], mins.at(-1)]).toEqual([0, 8]);
+    expect(queues.bounds(slot)).toEqual({ min: 8, max: 12 });
+    expect(physicalOffsets(queues, slot, 8, 12)).toEqual([800, 900, 1000, 1100]);
+  });
+
+  it('of a number that the log has twice the first record counts', async () => {
+    const { queues, registry } = openQueues(memoryPlatform(), 4);
+    const slot = registry.slotOf('a', 0);
+    await queues.rebuild(slot, async (put) => {
+      await fillWith(0, 6)(put);
+      put(3, 9000, 100, 0);
+      put(5, 9100, 100, 0);
+      await fillWith(6, 7)(put);
+    });
+    expect(queues.bounds(slot)).toEqual({ min: 0, max: 7 });
+    expect(physicalOffsets(queues, slot, 0, 7)).toEqual([0, 100, 200, 300, 400, 500, 600]);
+  });
+
+  it('a file of more entries than fit into one write, and with a hole in it, has each entry at its place', async () => {
+    const platform = memoryPlatform();
+    const { queues, registry } = openQueues(platform, 10_000);
+    const slot = registry.slotOf('a', 0);
+    await queues.rebuild(slot, async (put) => {
+      await fillWith(2, 7000)(put);
+      await fillWith(7002, 7004)(put);
+    });
+    expect(queues.bounds(slot)).toEqual({ min: 2, max: 7004 });
+    const [file] = filesOf(platform, 'a', 0);
+    const offsets = Array.from({ length: 7004 }, (_, n) => file?.bytes.readUInt32BE(n * 20 + 4));
+    expect(offsets).toEqual(Array.from({ length: 7004 }, (_, n) => (n < 2 || n === 7000 || n === 7001 ? 0 : n * 100)));
+    expect(queues.scanFiles('a', 0)).toEqual({ min: 2, max: 7004 });
+  });
+
   it('entries missing at the end of the log leave the queue marked', async () => {
     const { queues, registry } = openQueues(memoryPlatform(), 4);
     const slot = registry.slotOf('a', 0);

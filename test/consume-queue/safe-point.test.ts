@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { FileSystem, Platform, StoreFile } from '../../src/platform/platform.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { accept, directory, openQueues, rebuildDirectory, rowsOf } from './queue-harness.js';
+import { accept, directory, openQueues, rebuildDirectory, rowsOf, systemError } from './queue-harness.js';
 
 /** The calls that make something durable or visible, in order; fails the test by `overlap` if two syncs run at once. */
 function traced(base: Platform): { platform: Platform; trace: string[]; overlaps: string[] } {
@@ -131,6 +131,22 @@ describe('a safe point', () => {
     accept(queues, rowsOf(registry.slotOf('a', 0), 0, 1));
     await queues.sync();
     expect(memory.fs.list(rebuildDirectory)).toEqual(['note']);
+  });
+
+  it("what cannot be removed from the rebuild folder is in nobody's way", async () => {
+    const memory = memoryPlatform();
+    await memory.fs.makeDirectory(`${rebuildDirectory}/queue-2`);
+    for (const name of ['new-1', 'queue-2/00000000000000000000']) await memory.fs.open(`${rebuildDirectory}/${name}`, 'create').close();
+    const left = [`${rebuildDirectory}/new-1`, `${rebuildDirectory}/queue-2/00000000000000000000`];
+    const platform = withFaults(memory, ({ op, path }) => (op === 'remove' && left.includes(path) ? systemError('EBUSY') : undefined));
+    const { queues, registry } = openQueues(platform, 4);
+    const [a, b] = [registry.slotOf('a', 0), registry.slotOf('b', 0)];
+    accept(queues, [...rowsOf(a, 0, 1), ...rowsOf(b, 0, 1)]);
+    await queues.sync();
+    expect(queues.scanFiles('a', 0)).toEqual({ min: 0, max: 1 });
+    await queues.rebuild(b, async (put) => put(0, 0, 100, 0));
+    expect(queues.scanFiles('b', 0)).toEqual({ min: 0, max: 1 });
+    expect(memory.fs.list(rebuildDirectory)).toEqual(['new-1', 'queue-2']);
   });
 
   it('fails if a folder cannot be synced, and the next one tries again', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isAllZero } from '../../src/base/bytes.js';
+import { writePrefill, writeQueueEntry } from '../../src/format/queue-entry.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
 import {
   accept,
@@ -97,6 +98,90 @@ describe('trimming', () => {
       await queues.trim(50);
       expect([...queues.damagedSlots]).toEqual([slot]);
       expect(queues.bounds(slot)).toEqual({ min: 0, max: 12 });
+    }
+  });
+
+  it('min never goes back to a file that is left in front of missing ones', async () => {
+    const platform = memoryPlatform();
+    const { queues, registry } = openQueues(platform, 4, 1);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 12));
+    await queues.sync();
+    const reopened = openQueues(platform, 4, 1);
+    reopened.registry.slotOf('a', 0);
+    reopened.queues.restore(slot, 5, 12);
+    for (const name of ['00000000000000000080', '00000000000000000160']) await platform.fs.remove(`${directory}/a/0/${name}`);
+    await reopened.queues.trim(600);
+    expect([...reopened.queues.damagedSlots]).toEqual([slot]);
+    expect(reopened.queues.bounds(slot)).toEqual({ min: 5, max: 12 });
+    await platform.fs.remove(`${directory}/a/0/00000000000000000000`);
+    const empty = openQueues(platform, 4, 1);
+    empty.registry.slotOf('a', 0);
+    empty.queues.restore(slot, 5, 12);
+    await empty.queues.trim(600);
+    expect([...empty.queues.damagedSlots]).toEqual([slot]);
+    expect(empty.queues.bounds(slot)).toEqual({ min: 5, max: 12 });
+  });
+
+  it.each([
+    ['zeros', '00'.repeat(20)],
+    ['a negative place', `ffffffffffffff9c00000064${'00'.repeat(8)}`],
+    ['a place beyond all numbers', `7fffffffffffffff00000064${'00'.repeat(8)}`],
+  ])('an entry that is none ends the search as damage: %s', async (_, hex) => {
+    const platform = memoryPlatform();
+    const { queues, registry } = openQueues(platform, 16);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 16));
+    await queues.sync();
+    const path = `${directory}/a/0/00000000000000000000`;
+    const file = platform.fs.open(path, 'read-write');
+    file.writeSync([Buffer.from(hex, 'hex')], 8 * 20);
+    await file.close();
+    expect(() => queues.firstAtOrAbove(slot, 300)).toThrow(expect.objectContaining({ code: 'CORRUPT', path, offset: 160 }));
+    await queues.trim(300);
+    expect([...queues.damagedSlots]).toEqual([slot]);
+    expect(queues.bounds(slot)).toEqual({ min: 0, max: 16 });
+  });
+
+  it('a file that cannot be removed keeps no other queue from being trimmed, and goes the next time', async () => {
+    let isBusy = true;
+    const memory = memoryPlatform();
+    const platform = withFaults(memory, ({ op, path }) =>
+      isBusy && op === 'remove' && path.includes('/a/0/') ? systemError('EBUSY') : undefined,
+    );
+    const { queues, registry } = openQueues(platform, 4);
+    const slots = [0, 1].map((queueId) => registry.slotOf('a', queueId));
+    accept(
+      queues,
+      slots.flatMap((slot) => rowsOf(slot, 0, 12)),
+    );
+    await queues.sync();
+    await expect(queues.trim(500)).rejects.toMatchObject({ code: 'IO' });
+    expect([0, 1].map((queueId) => memory.fs.list(`${directory}/a/${queueId}`).length)).toEqual([3, 2]);
+    expect(slots.map((slot) => queues.bounds(slot).min)).toEqual([5, 5]);
+    isBusy = false;
+    expect(await queues.trim(800)).toBe(3);
+    expect([0, 1].map((queueId) => memory.fs.list(`${directory}/a/${queueId}`).length)).toEqual([1, 1]);
+  });
+
+  it('files removed before they were synced are not missed by the safe point, whatever has expired', async () => {
+    for (let keepFrom = 0; keepFrom <= 1300; keepFrom += 100) {
+      const platform = await preparedPlatform();
+      const { queues, registry } = openQueues(platform, 4);
+      const slot = registry.slotOf('a', 0);
+      accept(queues, rowsOf(slot, 0, 12));
+      for (let i = 0; i < 3; i += 1) {
+        queues.writePending(1 << 20);
+        await queues.close();
+      }
+      expect(queues.pendingBytes).toBe(0);
+      await queues.trim(keepFrom);
+      const files = filesOf(platform, 'a', 0);
+      await queues.sync();
+      expect(queues.damagedSlots.size).toBe(0);
+      const min = Math.min(12, keepFrom / 100);
+      expect(queues.snapshotBounds()).toEqual([{ slot, min, max: 12 }]);
+      expect(filesOf(platform.crash('synced'), 'a', 0)).toEqual(files);
     }
   });
 
@@ -222,6 +307,36 @@ describe('cutting', () => {
     expect(queues.scanFiles('a', 0)).toEqual({ min: 0, max: 2 });
   });
 
+  it('what is written again behind a cut is durable after the next safe point', async () => {
+    const platform = await preparedPlatform();
+    const { queues, registry } = openQueues(platform, 4);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 9));
+    await queues.sync();
+    accept(queues, rowsOf(slot, 9, 2));
+    queues.writePending(1000);
+    await queues.cut(slot, 5);
+    expect(queues.snapshotBounds()).toEqual([{ slot, min: 0, max: 5 }]);
+    accept(queues, rowsOf(slot, 5, 2, 5000));
+    await queues.sync();
+    expect(queues.snapshotBounds()).toEqual([{ slot, min: 0, max: 7 }]);
+    const bytes = bytesOf(platform.crash('synced'), `${directory}/a/0/00000000000000000080`);
+    expect([0, 1, 2, 3].map((n) => bytes.readUInt32BE(n * 20 + 4))).toEqual([400, 5000, 5100, 0]);
+  });
+
+  it('a safe point right after a cut claims nothing that was cut', async () => {
+    const { queues, registry } = openQueues(memoryPlatform(), 4);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 9));
+    await queues.sync();
+    accept(queues, rowsOf(slot, 9, 2));
+    queues.writePending(1000);
+    await queues.cut(slot, 5);
+    await queues.sync();
+    expect(queues.snapshotBounds()).toEqual([{ slot, min: 0, max: 5 }]);
+    expect(queues.damagedSlots.size).toBe(0);
+  });
+
   it('takes back entries that are in memory only', async () => {
     const { queues, registry } = openQueues(memoryPlatform(), 10);
     const slot = registry.slotOf('a', 0);
@@ -261,6 +376,26 @@ describe('what files say by themselves', () => {
       file.writeSync([Buffer.alloc(count * 20)], from * 20);
     await file.close();
     expect(queues.scanFiles('a', 0)).toEqual({ min: 0, max: 900 });
+  });
+
+  it('garbage behind the entries, or pre-fill alone, counts for nothing, however much of it there is', async () => {
+    const platform = memoryPlatform();
+    const { queues, registry } = openQueues(platform, 10_000);
+    accept(queues, [...rowsOf(registry.slotOf('a', 0), 0, 10), ...rowsOf(registry.slotOf('b', 0), 0, 1)]);
+    await queues.sync();
+    const garbage = Buffer.alloc(4000 * 20);
+    for (let n = 0; n < 4000; n += 1) writeQueueEntry(garbage, n * 20, -100, 100, 0);
+    const prefill = Buffer.alloc(4000 * 20);
+    writePrefill(prefill, 0, 4000);
+    const overwrite = async (topic: string, from: number, bytes: Buffer): Promise<void> => {
+      const file = platform.fs.open(`${directory}/${topic}/0/00000000000000000000`, 'read-write');
+      file.writeSync([bytes], from * 20);
+      await file.close();
+    };
+    await overwrite('a', 10, garbage);
+    await overwrite('b', 0, prefill);
+    expect(queues.scanFiles('a', 0)).toEqual({ min: 0, max: 10 });
+    expect(queues.scanFiles('b', 0)).toEqual({ min: 4000, max: 4000 });
   });
 
   it('an empty last file does not hide the entries of the one before, and nothing is nothing', async () => {
