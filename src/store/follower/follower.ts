@@ -194,7 +194,8 @@ export class Follower {
     this.#changed();
     this.queues.close();
     await this.#catchingUp?.catch(() => undefined);
-    await this.#watermark.close();
+    // A reader has nothing to lose: a descriptor that does not close well is no reason to keep the others open, or to complain.
+    await this.#watermark.close().catch(() => undefined);
     await this.#logFiles.closeAll();
     await this.#derivedFiles.closeAll();
     this.#status = 'closed';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FileSystem, Platform, Store, StoreFile, StoreOptions, StoreReader } from '../../../src/index.js';
 import { openStore } from '../../../src/index.js';
-import { memoryPlatform } from '../../../src/testing/index.js';
+import { faultyPlatform, memoryPlatform } from '../../../src/testing/index.js';
 import { contents, flipBit, removeTree, segmentOf } from '../../contract/disk-surgery.js';
 import {
   appendMany,
@@ -356,4 +356,18 @@ describe('what a reader refuses', () => {
     await reader.close();
     await other.close();
   }, 5000);
+
+  it('closes every file, without complaint, though the disk no longer lets one be closed', async () => {
+    const disk = memoryPlatform();
+    const writer = await openTiny(disk);
+    await appendMany(writer, 3);
+    await writer.close();
+    const failing = faultyPlatform(disk);
+    const reader = await openReader(failing);
+    expect(await readQueue(reader, { topic: 'T' })).toHaveLength(3);
+    failing.add({ ops: ['close'], count: Number.POSITIVE_INFINITY, fault: { kind: 'error', code: 'EIO' } });
+    await reader.close();
+    expect(disk.openPaths).toEqual([]);
+    expect(reader.status).toBe('closed');
+  });
 });
