@@ -35,8 +35,9 @@ export class FaultyFile implements StoreFile {
     return this.#calls.now(
       'readSync',
       this.path,
+      this.#calls.isTold ? ` @${at} +${into.byteLength}` : '',
       (fault) => this.#changed(into, this.#base.readSync(this.#asked(into, fault), at), fault),
-      readTexts(into, at),
+      (count) => shownRead(into, count),
     );
   }
 
@@ -44,8 +45,9 @@ export class FaultyFile implements StoreFile {
     return this.#calls.later(
       'read',
       this.path,
+      this.#calls.isTold ? ` @${at} +${into.byteLength}` : '',
       async (fault) => this.#changed(into, await this.#base.read(this.#asked(into, fault), at), fault),
-      readTexts(into, at),
+      (count) => shownRead(into, count),
     );
   }
 
@@ -53,12 +55,12 @@ export class FaultyFile implements StoreFile {
     this.#calls.now(
       'writeSync',
       this.path,
+      this.#calls.isTold ? writeDetails(parts, at) : '',
       (fault) => {
         const real = this.#realWrite(parts, at, fault);
         if (real !== undefined) this.#base.writeSync(real.parts, real.at);
-        this.#failAfter(real);
+        failAfter(real, this.path);
       },
-      writeTexts(parts, at),
     );
   }
 
@@ -66,13 +68,13 @@ export class FaultyFile implements StoreFile {
     return this.#calls.later(
       'write',
       this.path,
+      this.#calls.isTold ? writeDetails(parts, at) : '',
       async (fault) => {
         const real = this.#realWrite(parts, at, fault);
         if (real === undefined) await this.#calls.turn();
         else await this.#base.write(real.parts, real.at);
-        this.#failAfter(real);
+        failAfter(real, this.path);
       },
-      writeTexts(parts, at),
     );
   }
 
@@ -80,6 +82,7 @@ export class FaultyFile implements StoreFile {
     return this.#calls.later(
       'sync',
       this.path,
+      ` ${kind}`,
       async (fault) => {
         if (fault?.kind !== 'lost-sync') {
           await this.#base.sync(kind);
@@ -89,24 +92,23 @@ export class FaultyFile implements StoreFile {
         await this.#calls.turn();
         throw systemError('EIO', kind === 'data' ? 'fdatasync' : 'fsync', this.path);
       },
-      { details: () => ` ${kind}` },
     );
   }
 
   truncate(bytes: number): Promise<void> {
-    return this.#calls.later('truncate', this.path, () => this.#base.truncate(bytes), { details: () => ` ${bytes}` });
+    return this.#calls.later('truncate', this.path, ` ${bytes}`, () => this.#base.truncate(bytes));
   }
 
   sizeBytes(): number {
-    return this.#calls.now('sizeBytes', this.path, () => this.#base.sizeBytes(), { shown: String });
+    return this.#calls.now('sizeBytes', this.path, '', () => this.#base.sizeBytes(), String);
   }
 
   linkCount(): number {
-    return this.#calls.now('linkCount', this.path, () => this.#base.linkCount(), { shown: String });
+    return this.#calls.now('linkCount', this.path, '', () => this.#base.linkCount(), String);
   }
 
   close(): Promise<void> {
-    return this.#calls.later('close', this.path, () => this.#base.close());
+    return this.#calls.later('close', this.path, '', () => this.#base.close());
   }
 
   #asked(into: Uint8Array, fault: Fault | undefined): Uint8Array {
@@ -147,10 +149,10 @@ export class FaultyFile implements StoreFile {
     const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
     return at >= distance && (this.#calls.random.chance(0.5) || behind + bytes > this.#base.sizeBytes()) ? at - distance : behind;
   }
+}
 
-  #failAfter(real: RealWrite | undefined): void {
-    if (real?.failsWith !== undefined) throw systemError(real.failsWith, 'write', this.path);
-  }
+function failAfter(real: RealWrite | undefined, path: string): void {
+  if (real?.failsWith !== undefined) throw systemError(real.failsWith, 'write', path);
 }
 
 function flipBit(bytes: Uint8Array, bit: number): void {
@@ -158,15 +160,11 @@ function flipBit(bytes: Uint8Array, bit: number): void {
   bytes[index] = (bytes[index] ?? 0) ^ (1 << (bit & 7));
 }
 
-function readTexts(into: Uint8Array, at: number): { readonly details: () => string; readonly shown: (count: number) => string } {
-  return { details: () => ` @${at} +${into.byteLength}`, shown: (count) => `${count} ${hashText(into.subarray(0, count))}` };
+function shownRead(into: Uint8Array, count: number): string {
+  return `${count} ${hashText(into.subarray(0, count))}`;
 }
 
-function writeTexts(parts: readonly Uint8Array[], at: number): { readonly details: () => string } {
-  return {
-    details: () => {
-      const whole = joined(parts);
-      return ` @${at} +${whole.byteLength} ${hashText(whole)}`;
-    },
-  };
+function writeDetails(parts: readonly Uint8Array[], at: number): string {
+  const whole = joined(parts);
+  return ` @${at} +${whole.byteLength} ${hashText(whole)}`;
 }

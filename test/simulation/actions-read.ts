@@ -3,7 +3,7 @@ import { openStore } from '../../src/index.js';
 import type { Action } from './actions.js';
 import { type History, root } from './history.js';
 import type { Sent } from './model.js';
-import { collect, readBack } from './read-back.js';
+import { collect } from './read-back.js';
 import { must } from './violation.js';
 
 /** A message came out of the store: it is one that may come out now. */
@@ -150,13 +150,13 @@ async function followQueue(history: History): Promise<void> {
 
 /** At rest, all ways of reading tell the same, and it is what was promised. */
 async function readEverything(history: History): Promise<void> {
-  const { store, model, options } = history;
+  const { store, model } = history;
   await history.settleAll();
   await guarded(history, 'reading everything', async () => {
     const count = model.sent.length;
     await store.flush();
     model.flushed(count);
-    const log = await readBack(store, history.random, options.keyIndex !== false);
+    const log = await history.readAll(store);
     const present = model.inOrder(log);
     for (const sent of visible(history)) must(present.has(sent), () => `message ${sent.id} is not in the log`);
     model.checkBatches(present, store.stats().minOffset);

@@ -95,7 +95,7 @@ async function appendAll(history: History): Promise<void> {
     must(count === wanted, () => `appendAll took ${count} of ${wanted}`);
     stored(count);
   } catch (error) {
-    history.permit(error, 'appendAll');
+    history.permit(error, 'appendAll', history.codesOfClosing);
     // Which of the rest it has taken, it does not say.
     for (const one of sent) if (one.fate === 'pending') one.fate = 'unknown';
   }

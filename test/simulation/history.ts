@@ -1,4 +1,4 @@
-import { openStore, type Store, type StoreOptions, type StoreReader, StoreError } from '../../src/index.js';
+import { type Message, openStore, type Store, type StoreOptions, type StoreReader, StoreError } from '../../src/index.js';
 import { SeededRandom } from '../../src/testing/seeded-random.js';
 import { type Action, actionTable } from './actions.js';
 import { Deletions } from './deletions.js';
@@ -136,6 +136,11 @@ export class History {
     if (this.#violation !== undefined) throw this.#violation;
   }
 
+  /** What calls that the store had not accepted yet are told when it is closed. */
+  get codesOfClosing(): readonly string[] {
+    return this.#opened === undefined || this.#opened.status === 'open' ? [] : ['STORE_CLOSED'];
+  }
+
   /** Whether a failure is one that the store may give: typed, and only after something went wrong or for a reason of `codes`. */
   permit(error: unknown, what: string, codes: readonly string[] = []): void {
     if (error instanceof Violation) throw error;
@@ -228,11 +233,12 @@ export class History {
 
   async #check(store: Store, since: { readonly writtenCounts: boolean; readonly flush: 'sync' | 'async' }): Promise<void> {
     const { model, deletions } = this;
-    const { minOffset, flushedOffset, writtenOffset } = store.stats();
+    const { flushedOffset, writtenOffset } = store.stats();
     must(flushedOffset === writtenOffset, () => `opened with written ${writtenOffset} beyond flushed ${flushedOffset}`);
     must(store.recovery.skippedBytes === 0, () => `opening skipped ${store.recovery.skippedBytes} bytes of an undamaged log`);
+    const log = await this.settle(this.readAll(store), 'reading everything');
+    const { minOffset } = store.stats();
     deletions.checkBeginning(minOffset);
-    const log = await this.settle(readBack(store, this.random, this.options.keyIndex !== false), 'reading everything');
     const { writtenCounts, flush } = since;
     model.reopened(log, { writtenCounts, seenCounts: writtenCounts || flush === 'sync', minOffset });
     for (const queue of model.queues) {
@@ -247,12 +253,24 @@ export class History {
     deletions.opened(minOffset);
   }
 
+  /** Everything that is there now, whatever retention would do meanwhile. */
+  async readAll(store: Store): Promise<readonly Message[]> {
+    const held = store.hold(0);
+    const forget = this.deletions.hold(store.stats().minOffset);
+    try {
+      return await readBack(store, this.random, this.options.keyIndex !== false);
+    } finally {
+      forget();
+      held.release();
+    }
+  }
+
   /** What was copied before is still whole, and is thrown away. */
   async #checkSnapshots(): Promise<void> {
     for (const { directory, ids } of this.snapshots.splice(0)) {
       const copy = await this.settle(openStore(directory, { platform: this.machine.bare, readOnly: true }), 'opening a snapshot');
       const log = await this.settle(collect(copy.tailAll({ from: 'earliest', until: 'end' })), 'reading a snapshot');
-      const found = log.map((message) => this.model.identify(message).id);
+      const found = log.map((message) => this.model.recognize(message).id);
       must(found.join() === ids.join(), () => `snapshot ${directory}: ${found.length} messages in place of ${ids.length}`);
       await this.settle(copy.close(), 'closing a snapshot');
       await this.settle(removeTree(this.machine.bare.fs, directory), 'removing a snapshot');

@@ -1,5 +1,5 @@
 import type { Platform } from '../../src/index.js';
-import { faultyPlatform, type FaultRule, type FaultyPlatform, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { faultyPlatform, type FaultRule, type FaultyPlatform, type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { SimulatedClock } from './simulated-clock.js';
 
 export type Keep = 'synced' | 'random' | 'all';
@@ -20,7 +20,6 @@ export class Machine {
   #successor: MemoryPlatform | undefined;
   #struckBefore = 0;
   #bomb: { callsLeft: number; readonly keep: Keep } | undefined;
-  platform: Platform;
   crashCount = 0;
   /** How the power last went. */
   kept: Keep = 'all';
@@ -31,9 +30,12 @@ export class Machine {
     this.#seed = options.seed;
     this.#memory = memoryPlatform({ seed: options.seed, clock: this.clock, blockBytes: options.blockBytes });
     this.#faulty = this.#makeFaulty();
-    this.platform = this.#makePlatform();
   }
 
+  /** What a store runs on. A new one after each crash. */
+  get platform(): Platform {
+    return this.#faulty;
+  }
   /** Without faults, bombs and counting: how a check looks at the disk. */
   get bare(): Platform {
     return this.#memory;
@@ -85,21 +87,21 @@ export class Machine {
     this.#memory = this.#successor;
     this.#successor = undefined;
     this.#faulty = this.#makeFaulty();
-    this.platform = this.#makePlatform();
   }
 
   #makeFaulty(): FaultyPlatform {
-    return faultyPlatform(this.#memory, { seed: this.#seed + this.crashCount, onCall: this.#onLine });
+    return faultyPlatform(this.#memory, {
+      seed: this.#seed + this.crashCount,
+      onCall: this.#onLine,
+      before: () => this.#beforeCall(),
+    });
   }
 
-  #makePlatform(): Platform {
-    return withFaults(this.#faulty, () => {
-      this.callCount += 1;
-      const bomb = this.#bomb;
-      if (bomb === undefined) return undefined;
-      bomb.callsLeft -= 1;
-      if (bomb.callsLeft <= 0) this.crash(bomb.keep);
-      return undefined;
-    });
+  #beforeCall(): void {
+    this.callCount += 1;
+    const bomb = this.#bomb;
+    if (bomb === undefined) return;
+    bomb.callsLeft -= 1;
+    if (bomb.callsLeft <= 0) this.crash(bomb.keep);
   }
 }

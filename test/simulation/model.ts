@@ -148,8 +148,16 @@ export class Model {
     }
   }
 
-  /** A message as a reader was given it: which one it is, and that it is that one. */
+  /** A message as a reader was given it: which one it is, and that it is that one, and may be there. */
   identify(message: Message): Sent {
+    const sent = this.recognize(message);
+    must(sent.fate !== 'refused', () => `message ${sent.id} was refused for good and is there, at ${message.physicalOffset}`);
+    must(sent.fate !== 'gone', () => `message ${sent.id} was lost or deleted and has come back, at ${message.physicalOffset}`);
+    return sent;
+  }
+
+  /** The same of a copy, which may have what the store has deleted since. */
+  recognize(message: Message): Sent {
     const at = `what lies at ${message.physicalOffset}`;
     const sent = this.sent[Number(message.body.toString('latin1', 0, idDigits))];
     must(sent !== undefined, () => `${at} was never sent`);
@@ -158,8 +166,6 @@ export class Model {
     const fields = JSON.stringify([message.topic, message.queueId, message.keys, message.tag ?? null, message.properties, message.flag]);
     const expected = JSON.stringify([topic, queueId, keys, tag ?? null, properties ?? {}, flag ?? 0]);
     must(fields === expected, () => `message ${sent.id}: ${fields} in place of ${expected}`);
-    must(sent.fate !== 'refused', () => `message ${sent.id} was refused for good and is there, at ${message.physicalOffset}`);
-    must(sent.fate !== 'gone', () => `message ${sent.id} was lost or deleted and has come back, at ${message.physicalOffset}`);
     const { receipt } = sent;
     if (receipt !== undefined) {
       const same =
