@@ -1,4 +1,4 @@
-import { StoreError } from '../base/errors.js';
+import { StoreError, systemErrorCode } from '../base/errors.js';
 import { entryPhysicalOffset, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import type { QueueRef } from './contract.js';
 import { queueName } from './read-options.js';
@@ -33,13 +33,13 @@ export function firstReadable(view: ReadView, slot: number): number {
   return low;
 }
 
-/** Where entry `queueOffset` says its record is; -1 where there is no readable entry. */
+/** Where entry `queueOffset` says its record is; -1 where there is none. What the disk does not let us read is not taken for missing: it throws. */
 export function physicalOffsetAt(view: ReadView, slot: number, queueOffset: number): number {
   try {
     if (view.queues.readEntries(slot, queueOffset, entry, 1) !== 1 || isEmptyEntry(entry, 0)) return -1;
     return entryPhysicalOffset(entry, 0);
   } catch (error) {
-    if (StoreError.is(error, 'CORRUPT')) return -1;
+    if (StoreError.is(error, 'CORRUPT') && systemErrorCode(error.cause) === undefined) return -1;
     throw error;
   }
 }

@@ -8,11 +8,14 @@ import { entryLeadsTo, recordsEndAt, slotLeadingTo } from './log-places.js';
 import { damagedLog, mendQueue, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
-/** What stands at an offset. `suspect`: no record, or one that is damaged; `unlinked`: a good record, but its queue entry is damaged. */
+/**
+ * What stands at an offset. `suspect`: no record, or one that is damaged; `unlinked`: a good record, but its queue entry is damaged, or
+ * the disk does not let it be read, for which `cause` is the reason.
+ */
 type Finding =
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'unlinked' }
+  | { readonly kind: 'unlinked'; readonly cause: unknown }
   | { readonly kind: 'suspect'; readonly what: string }
   | { readonly kind: 'damaged'; readonly what: string };
 
@@ -37,7 +40,10 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
       throw damagedLog(view, offset, finding.what);
     }
     const slot = view.registry.find(record.topic, record.queueId);
-    if (!mayMend) return undefined;
+    if (!mayMend) {
+      if (finding.cause !== undefined) throw finding.cause;
+      return undefined;
+    }
     mayMend = false;
     await mendQueue(view, slot);
   }
@@ -58,9 +64,12 @@ function findingOf(view: ReadView, record: RecordView, offset: number, kind: Rec
   if (kind === 'gone') return { kind: 'nothing' };
   if (kind !== 'record') return { kind: 'suspect', what: kind === 'blank' ? 'a blank in place of a record' : record.what };
   if (record.physicalOffset !== offset) return { kind: 'suspect', what: `a record that says it belongs at ${record.physicalOffset}` };
-  const leads = entryLeadsTo(view, record, offset);
+  let cause: unknown;
+  const leads = entryLeadsTo(view, record, offset, (error) => {
+    cause = error;
+  });
   if (!record.verify(view.isOurs(offset))) return { kind: leads === 'yes' ? 'damaged' : 'suspect', what: record.what };
-  if (leads === 'unreadable') return { kind: 'unlinked' };
+  if (leads === 'unreadable') return { kind: 'unlinked', cause };
   if (leads === 'no' || record.isTombstone) return { kind: 'nothing' };
   return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };
 }

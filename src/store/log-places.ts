@@ -1,7 +1,7 @@
 import { LogScanner } from '../commit-log/log-scanner.js';
 import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import { RecordView } from '../format/record-view.js';
-import { StoreError } from '../base/errors.js';
+import { StoreError, systemErrorCode } from '../base/errors.js';
 import { physicalOffsetAt } from './bounds.js';
 import { turn, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
@@ -17,9 +17,14 @@ const QUEUES_SEARCHED_MAX = 4096;
 
 /**
  * What the queue says that the record belongs to. `yes`: its entry leads here. `no`: there is no such entry, or it leads elsewhere.
- * `unreadable`: the entry itself is damaged.
+ * `unreadable`: the entry itself is damaged; `onUnreadable` is told what the disk said, if it said anything.
  */
-export function entryLeadsTo(view: ReadView, record: RecordView, offset: number): 'yes' | 'no' | 'unreadable' {
+export function entryLeadsTo(
+  view: ReadView,
+  record: RecordView,
+  offset: number,
+  onUnreadable?: (cause: unknown) => void,
+): 'yes' | 'no' | 'unreadable' {
   const slot = record.hasQueueOffset ? view.registry.find(record.topic, record.queueId) : -1;
   if (slot < 0) return 'no';
   const { min, max } = view.queues.bounds(slot);
@@ -28,8 +33,9 @@ export function entryLeadsTo(view: ReadView, record: RecordView, offset: number)
   try {
     if (view.queues.readEntries(slot, queueOffset, entry, 1) !== 1) return 'no';
   } catch (error) {
-    if (StoreError.is(error, 'CORRUPT')) return 'unreadable';
-    throw error;
+    if (!StoreError.is(error, 'CORRUPT')) throw error;
+    if (systemErrorCode(error.cause) !== undefined) onUnreadable?.(error);
+    return 'unreadable';
   }
   if (isEmptyEntry(entry, 0)) return 'unreadable';
   return entryPhysicalOffset(entry, 0) === offset && entryRecordBytes(entry, 0) === record.recordBytes ? 'yes' : 'no';

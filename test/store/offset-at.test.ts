@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { offsetAt } from '../../src/store/offset-at.js';
+import { faultyPlatform, memoryPlatform } from '../../src/testing/index.js';
+import { appendMany, openTiny, refusal } from '../contract/harness.js';
 import { ReadFixture, rejection } from './read-fixture.js';
 
 const orders = { topic: 'orders' };
@@ -66,5 +68,21 @@ describe('offsetAt', () => {
     fixture.append({ topic: 'orders', body: '', system: { bornHost: { address: '::1', port: 1 } } }, 20);
     expect(await offsetAt(fixture.view, orders, 15)).toBe(1);
     expect(await offsetAt(fixture.view, orders, 21)).toBe(2);
+  });
+
+  it('a queue file that the disk does not let be read is no damage to the log', async () => {
+    const disk = memoryPlatform();
+    const writer = await openTiny(disk);
+    await appendMany(writer, 40);
+    await writer.close();
+    const failing = faultyPlatform(disk);
+    const store = await openTiny(failing, { openFilesMax: 4 });
+    failing.add({ path: /consumequeue|rebuild/, count: Number.POSITIVE_INFINITY, fault: { kind: 'error', code: 'EIO' } });
+    expect(await refusal(() => store.offsetAt({ topic: 'T' }, Date.now()))).toBe('IO');
+    expect(await refusal(() => store.get(0))).toBe('IO');
+    failing.clear();
+    expect(await store.offsetAt({ topic: 'T' }, 0)).toBe(0);
+    expect(await store.get(0)).toMatchObject({ queueOffset: 0 });
+    await store.close();
   });
 });
