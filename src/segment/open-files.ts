@@ -1,4 +1,5 @@
 import type { FileSystem, StoreFile } from '../platform/platform.js';
+import { systemError } from '../platform/system-error.js';
 
 /** Evicted files whose descriptors are not free yet: as many as loops over files let pile up. */
 const CLOSING_COUNT_MAX = 32;
@@ -24,6 +25,7 @@ export class OpenFiles {
   /** In order of use, oldest first. */
   readonly #entries = new Map<string, Entry>();
   readonly #closing = new Set<Promise<void>>();
+  #ended = false;
 
   constructor(fs: FileSystem, countMax: number) {
     this.#fs = fs;
@@ -53,6 +55,10 @@ export class OpenFiles {
 
   /** Takes over a writable file that the caller has created, under the path it has or will have; `pinned` until `unpin`. */
   adopt(file: StoreFile, path: string, pinned: boolean): void {
+    if (this.#ended) {
+      file.close().catch(() => undefined);
+      return;
+    }
     const known = this.#entries.get(path);
     const adopted = { path, writable: true, file, pinCount: pinned ? 1 : 0, retired: false };
     this.#put(adopted, known);
@@ -77,6 +83,12 @@ export class OpenFiles {
     if (this.#closing.size >= CLOSING_COUNT_MAX) await Promise.allSettled([...this.#closing]);
   }
 
+  /** All are closed, and none is opened again: who is still at work, because nobody could wait for him, meets EBADF. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.closeAll();
+  }
+
   async closeAll(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
@@ -90,6 +102,7 @@ export class OpenFiles {
       this.#entries.set(path, known);
       return known;
     }
+    if (this.#ended) throw systemError('EBADF', 'open', path);
     const opened = { path, writable: mode === 'read-write', file: this.#fs.open(path, mode), pinCount: 0, retired: false };
     this.#put(opened, known);
     return opened;

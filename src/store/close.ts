@@ -60,6 +60,6 @@ async function release(engine: Engine, finishing: Promise<void>): Promise<void> 
   await foundation.index?.close().catch(() => undefined);
   await foundation.segments.close().catch(() => undefined);
   await engine.sideKeeper.closeWatermark().catch(() => undefined);
-  await foundation.files.closeAll();
+  await foundation.files.end();
   engine.releaseLock();
 }

@@ -37,7 +37,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, pl
     try {
       return await start(foundation, found, startMs, lock);
     } catch (error) {
-      await foundation.files.closeAll();
+      await foundation.files.end();
       throw options.signal?.aborted === true && error === options.signal.reason ? error : ioError(`opening ${directory}`, error);
     }
   } catch (error) {

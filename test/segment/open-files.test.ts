@@ -201,4 +201,17 @@ describe('OpenFiles', () => {
     expect(ended.sort()).toEqual(['close /a ! EIO', 'close /b', 'close /c', 'close /new']);
     expect(files.count).toBe(0);
   });
+
+  it('once ended opens nothing again, and keeps nothing that it is given', async () => {
+    const { files, fs } = openFiles(2);
+    readByte(files, 'a');
+    await files.end();
+    expect(() => files.use('/a', 'read')).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    await expect(files.with('/b', 'read', async () => await Promise.resolve())).rejects.toMatchObject({ code: 'EBADF' });
+    const file = fs.open('/c', 'read-write');
+    files.adopt(file, '/c', false);
+    await turns();
+    expect(() => file.sizeBytes()).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    expect(files.count).toBe(0);
+  });
 });

@@ -196,8 +196,8 @@ export class Follower {
     await this.#catchingUp?.catch(() => undefined);
     // A reader has nothing to lose: a descriptor that does not close well is no reason to keep the others open, or to complain.
     await this.#watermark.close().catch(() => undefined);
-    await this.#logFiles.closeAll();
-    await this.#derivedFiles.closeAll();
+    await this.#logFiles.end();
+    await this.#derivedFiles.end();
     this.#status = 'closed';
   }
 
