@@ -115,7 +115,7 @@ class MessageMaker {
     const properties: Record<string, string> = {};
     if (this.#below(2) === 0) properties['UNIQ_KEY'] = `7F0000010001070DEA4E${count.toString(16).toUpperCase().padStart(12, '0')}`;
     for (let i = this.#below(4); i > 0; i -= 1) properties[`name-${this.#below(40)}`] = this.#oneOf(words.slice(1));
-    if (count % 37 === 0) properties['large'] = 'p'.repeat(20_000);
+    if (count % 111 === 0) properties['large'] = 'p'.repeat(20_000);
     return {
       body: this.#body(),
       ...(keyCount === 0 ? {} : { keys: Array.from({ length: keyCount }, () => `key-${this.#below(90)}`) }),
@@ -126,9 +126,11 @@ class MessageMaker {
     };
   }
 
+  /** Repeats itself, so that a store of these can be kept small. */
   #body(): Buffer {
     const bytes = [0, 1, 30, 300, 3_000, 9_000][this.#below(6)] ?? 0;
-    return Buffer.from(Array.from({ length: bytes }, () => this.#below(256)));
+    const pattern = Buffer.from(Array.from({ length: 12 }, () => this.#below(256)));
+    return Buffer.alloc(bytes, pattern);
   }
 
   #topic(): string {

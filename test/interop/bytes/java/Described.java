@@ -148,7 +148,7 @@ final class Described {
         answer.put("messageId", idOf(message));
         answer.put("bodyBytes", body.length);
         answer.put("bodySha256", HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(body)).substring(0, 32));
-        answer.put("properties", message.getProperties());
+        answer.put("properties", message.getProperties() == null ? Map.of() : message.getProperties());
         return answer;
     }
 
