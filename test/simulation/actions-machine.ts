@@ -1,35 +1,13 @@
 import { openStore } from '../../src/index.js';
-import type { Fault, FaultRule } from '../../src/testing/index.js';
-import type { SeededRandom } from '../../src/testing/seeded-random.js';
 import type { Action } from './actions.js';
-import { type History, pick, removeTree } from './history.js';
+import { anyFault } from './any-fault.js';
+import type { History } from './history.js';
 import { readBack } from './read-back.js';
+import { pick, removeTree } from './small.js';
 import { must } from './violation.js';
 
 const hourMs = 3_600_000;
 const yearMs = 365 * 24 * hourMs;
-
-export function anyFault(random: SeededRandom): FaultRule {
-  const code = pick(random, ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EACCES']);
-  const done = random.chance(0.2);
-  const fault = pick<() => Fault>(random, [
-    () => ({ kind: 'error', code, done }),
-    () => ({ kind: 'error', code, done }),
-    () => ({ kind: 'error', code: 'ENOSPC' }),
-    () => ({ kind: 'short-write', code: pick(random, ['ENOSPC', 'EIO']) }),
-    () => ({ kind: 'lost-sync' }),
-    () => ({ kind: 'delay', ms: 1 + random.below(300) }),
-  ])();
-  const isWrite = random.chance(0.4);
-  return {
-    fault,
-    ...(isWrite ? { ops: random.chance(0.5) ? ['write', 'writeSync'] : ['sync', 'syncDirectory'] } : {}),
-    ...(random.chance(0.6) ? { path: pick(random, [/commitlog/, /consumequeue/, /index/, /stratalog/, /tmp|aside|rebuild/]) } : {}),
-    from: 1 + random.below(random.chance(0.5) ? 5 : 60),
-    count: pick(random, [1, 1, 2, 10, Number.POSITIVE_INFINITY]),
-    ...(random.chance(0.2) ? { probability: 0.3 } : {}),
-  };
-}
 
 async function clean(history: History): Promise<void> {
   const { store, random, deletions, segmentBytes } = history;

@@ -1,9 +1,10 @@
 import type { Message, StoreReader } from '../../src/index.js';
 import { openStore } from '../../src/index.js';
 import type { Action } from './actions.js';
-import { type History, root } from './history.js';
+import type { History } from './history.js';
 import type { Sent } from './model.js';
 import { collect } from './read-back.js';
+import { root } from './small.js';
 import { must } from './violation.js';
 
 /** A message came out of the store: it is one that may come out now. */

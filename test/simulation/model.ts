@@ -79,7 +79,7 @@ export class Model {
     body.write(String(id).padStart(idDigits, '0'), 0, 'latin1');
     const topic = topics[random.below(topics.length)] ?? 'A';
     const keys = [...(random.chance(0.6) ? [`k${id}`] : []), ...(random.chance(0.3) ? [random.chance(0.5) ? 'Aa' : 'BB'] : [])];
-    const queueId = random.below(random.chance(0.7) ? 2 : 5);
+    const queueId = random.below(random.chance(0.85) ? 2 : 4);
     const sent: Sent = {
       id,
       life: this.life,
