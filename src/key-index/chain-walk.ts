@@ -99,7 +99,6 @@ function latestTime(beginTime: number, entryNumber: number, seconds: number): nu
 }
 
 function earliestTime(beginTime: number, entryNumber: number, seconds: number): number {
-  if (beginTime <= 0) return Number.NEGATIVE_INFINITY;
   if (entryNumber === 1) return beginTime;
   return seconds === 0 ? Number.NEGATIVE_INFINITY : beginTime + seconds * 1000;
 }

@@ -143,7 +143,6 @@ export class FileCheck {
    */
   async settle(): Promise<void> {
     while (this.look()) this.take(this.keyHash);
-    if (this.number === 1) return;
     this.#checkHeader();
     const { slots } = this.file;
     if (slots !== undefined) this.#compareSlots(0, slots.slots);

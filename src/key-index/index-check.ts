@@ -1,4 +1,4 @@
-import { StoreError, systemErrorCode } from '../base/errors.js';
+import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import { entriesPerLook, FileCheck, type IndexFaultSink } from './file-check.js';
 import type { IndexFile } from './index-file.js';
 import type { IndexStorage } from './index-storage.js';
@@ -66,7 +66,6 @@ export class IndexCheck {
         // The entry that was next is of no key in the log.
       }
     } catch (error) {
-      if (this.#current === undefined) throw error;
       this.#giveUp(this.#current, error);
     }
   }
@@ -227,14 +226,13 @@ export class IndexCheck {
   }
 
   /** What the file should hold is not looked for any more. */
-  #giveUp(check: FileCheck, error: unknown): void {
-    if (!StoreError.is(error) && systemErrorCode(error) === undefined) throw error;
-    if (check.file.isGone) return;
+  #giveUp(check: FileCheck | undefined, error: unknown): void {
+    if (check === undefined || (!StoreError.is(error) && systemErrorCode(error) === undefined)) throw error;
     check.isBroken = true;
     const isNewest = this.#fileAfter(check.file) === undefined;
     this.#blindUntil = isNewest ? Number.POSITIVE_INFINITY : Math.max(this.#blindUntil, check.file.endPhysicalOffset);
     this.#floor = Math.max(this.#floor, this.#blindUntil + 1);
-    this.#report(check.file.path, check.position, error instanceof Error ? error.message : 'not readable');
+    this.#report(check.file.path, check.position, ioError('the file cannot be read', error).message);
   }
 
   async #settle(check: FileCheck): Promise<void> {

@@ -77,8 +77,7 @@ export class IndexStorage {
 
   /** The newest entry of a slot, 0 if there is none; not checked against the entries. */
   slotValue(file: IndexFile, slot: number): number {
-    if (file.slots !== undefined) return file.slots.slots[slot] ?? 0;
-    if (file.onDisk !== 'yes') return 0;
+    if (file.slots !== undefined) return file.slots.slots[slot] as number;
     this.#readWhole(file, this.#slotScratch, indexSlotAt(slot));
     return this.#slotScratch.readInt32BE(0);
   }

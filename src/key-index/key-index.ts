@@ -103,10 +103,10 @@ export class KeyIndex implements FactsTarget {
   /** Two million keys a second and more: nothing is allocated for an entry. Reads the slots (once) or the last row's entries if need be. */
   accept(facts: RecordFacts, from: number, to: number): void {
     for (let row = from; row < to; row += 1) {
-      const keyEnd = facts.keyEnd[row] ?? 0;
+      const keyEnd = facts.keyEnd[row] as number;
       let key = facts.keyStart(row);
       if (key === keyEnd) continue;
-      const physicalOffset = facts.physicalOffset[row] ?? 0;
+      const physicalOffset = facts.physicalOffset[row] as number;
       if (physicalOffset > this.#lastPhysicalOffset) {
         this.#lastPhysicalOffset = physicalOffset;
         this.#lastRowKeyCount = keyEnd - key;
@@ -116,8 +116,8 @@ export class KeyIndex implements FactsTarget {
         this.#lastRowKeyCount = Math.max(known, keyEnd - key);
         key += known;
       }
-      const storedAt = facts.storedAt[row] ?? 0;
-      for (; key < keyEnd; key += 1) this.#put(facts.keyHashes[key] ?? 0, physicalOffset, storedAt);
+      const storedAt = facts.storedAt[row] as number;
+      for (; key < keyEnd; key += 1) this.#put(facts.keyHashes[key] as number, physicalOffset, storedAt);
     }
   }
 
@@ -298,7 +298,7 @@ export class KeyIndex implements FactsTarget {
     // Relative to the file's own first entry, also in a rolled file: a query with the true time then finds entry 1 at any reader.
     const seconds = indexSeconds(storedAt, file.beginTime);
     const slot = keyHash % table.slots.length;
-    this.#pending.push(keyHash, physicalOffset, seconds, table.slots[slot] ?? 0, storedAt);
+    this.#pending.push(keyHash, physicalOffset, seconds, table.slots[slot] as number, storedAt);
     table.slots[slot] = entryNumber;
     table.dirtyPages[pageOf(slot)] = 1;
     file.entryCount = entryNumber;
@@ -369,7 +369,6 @@ export class KeyIndex implements FactsTarget {
       if (!walk.isDone) walk.step(entriesMax, found);
       return walk.isDone;
     } catch (error) {
-      if (file.isGone) return true;
       const code = systemErrorCode(error);
       if (code === 'EMFILE' || code === 'ENFILE') throw ioError(`reading ${file.path}`, error);
       this.markDamaged(error);

@@ -116,7 +116,7 @@ export class PendingEntries {
     assert(sequence >= this.#first && sequence <= this.#end, 'only pending entries are dropped');
     this.#first = sequence;
     while (this.#chunks.length > 1 && this.#first - this.#base >= chunkEntryCount) {
-      this.#recycle(this.#chunks.shift());
+      this.#recycle(defined(this.#chunks.shift(), 'chunk of what is dropped'));
       this.#base += chunkEntryCount;
     }
     if (this.#first === this.#end) this.#rewind();
@@ -131,14 +131,14 @@ export class PendingEntries {
       return;
     }
     const lastIndex = Math.floor((sequence - 1 - this.#base) / chunkEntryCount);
-    while (this.#chunks.length > lastIndex + 1) this.#recycle(this.#chunks.pop());
+    this.#recycleFrom(lastIndex + 1);
     this.#tail = this.#chunks[lastIndex];
     this.#tailUsedCount = sequence - this.#base - lastIndex * chunkEntryCount;
   }
 
   /** Empty: the next entry starts a chunk, so that writes stay whole. */
   #rewind(): void {
-    while (this.#chunks.length > 0) this.#recycle(this.#chunks.pop());
+    this.#recycleFrom(0);
     this.#base = this.#first;
     this.#tail = undefined;
     this.#tailUsedCount = chunkEntryCount;
@@ -151,8 +151,12 @@ export class PendingEntries {
     this.#tailUsedCount = 0;
   }
 
-  #recycle(chunk: Chunk | undefined): void {
-    if (chunk !== undefined && this.#spares.length < spareCountMax) this.#spares.push(chunk);
+  #recycleFrom(index: number): void {
+    for (const chunk of this.#chunks.splice(index)) this.#recycle(chunk);
+  }
+
+  #recycle(chunk: Chunk): void {
+    if (this.#spares.length < spareCountMax) this.#spares.push(chunk);
   }
 
   #chunkOf(sequence: number): Chunk {

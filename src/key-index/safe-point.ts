@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.js';
 import { StoreError, systemErrorCode } from '../base/errors.js';
 import type { StoreFile } from '../platform/platform.js';
 import { indexSlotAt } from '../format/index-layout.js';
@@ -38,8 +39,7 @@ export async function makeDurable(storage: IndexStorage, file: IndexFile, mark: 
 }
 
 async function writeSlots(storage: IndexStorage, file: IndexFile, mark: IndexMark, handle: StoreFile): Promise<void> {
-  const table = file.slots;
-  if (table === undefined) return;
+  const table = defined(file.slots, 'slots of a file that is behind');
   const scratch = Buffer.alloc(Math.min(pagesPerWrite * pageBytes, storage.slotCount * 4));
   const previousOf = (entryNumber: number): number => storage.previousOf(file, entryNumber);
   let run = table.nextDirtyRun(0, pagesPerWrite);

@@ -62,7 +62,7 @@ export class SlotTable {
     const toSlot = this.firstSlotOf(toPage);
     this.#dirtyPages.fill(0, fromPage, toPage);
     for (let slot = fromSlot; slot < toSlot; slot += 1) {
-      let entryNumber = this.slots[slot] ?? 0;
+      let entryNumber = this.slots[slot] as number;
       if (entryNumber > countMax) {
         this.#dirtyPages[pageOf(slot)] = 1;
         while (entryNumber > countMax) entryNumber = previousOf(entryNumber);
