@@ -133,6 +133,22 @@ describe('a safe point', () => {
     expect(memory.fs.list(rebuildDirectory)).toEqual(['note']);
   });
 
+  it('does not sync again what a rebuild has made anew since it was written', async () => {
+    const { platform, trace } = traced(memoryPlatform());
+    const { queues, registry } = openQueues(platform, 4);
+    const slot = registry.slotOf('a', 0);
+    accept(queues, rowsOf(slot, 0, 3));
+    queues.writePending(1000);
+    await queues.close();
+    await queues.rebuild(slot, async (put) => {
+      for (let n = 0; n < 3; n += 1) put(n, n * 100, 100, 0);
+    });
+    trace.length = 0;
+    await queues.sync();
+    expect(trace.filter((call) => call.startsWith('sync '))).toEqual([]);
+    expect(queues.snapshotBounds()).toEqual([{ slot, min: 0, max: 3 }]);
+  });
+
   it("what cannot be removed from the rebuild folder is in nobody's way", async () => {
     const memory = memoryPlatform();
     await memory.fs.makeDirectory(`${rebuildDirectory}/queue-2`);
