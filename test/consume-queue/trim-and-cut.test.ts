@@ -110,6 +110,9 @@ describe('trimming', () => {
     const reopened = openQueues(platform, 4, 1);
     reopened.registry.slotOf('a', 0);
     reopened.queues.restore(slot, 5, 12);
+    expect(reopened.queues.firstAtOrAbove(slot, 0)).toBe(5);
+    // The one descriptor goes to the last file.
+    expect(physicalOffsets(reopened.queues, slot, 8, 12)).toEqual([800, 900, 1000, 1100]);
     for (const name of ['00000000000000000080', '00000000000000000160']) await platform.fs.remove(`${directory}/a/0/${name}`);
     await reopened.queues.trim(600);
     expect([...reopened.queues.damagedSlots]).toEqual([slot]);
