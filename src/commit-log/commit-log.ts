@@ -41,6 +41,8 @@ export class CommitLog {
   #lastSyncedRecord: { readonly start: number; readonly end: number } | undefined;
   /** What the disk said when it was full, and where the log ended then. */
   #full: { readonly error: StoreError; readonly end: number } | undefined;
+  /** Why appends were last undone, and how often that has happened. */
+  #undone: { readonly reason: StoreError | undefined; readonly count: number } = { reason: undefined, count: 0 };
   flushCount = 0;
 
   constructor(options: CommitLogOptions) {
@@ -124,6 +126,14 @@ export class CommitLog {
 
   get failure(): StoreError | undefined {
     return this.#failure;
+  }
+
+  /**
+   * Moves on whenever appends are undone. Who has encoded and does not wait for it yet must look whether it has: the places that he
+   * was given may be others' by then.
+   */
+  get undone(): { readonly reason: StoreError | undefined; readonly count: number } {
+    return this.#undone;
   }
 
   /** Feeds the targets with everything that has become visible. */
@@ -365,6 +375,7 @@ export class CommitLog {
     this.#undoing = undefined;
     const reason = ioError('append', errors[0]);
     this.#full = { error: reason, end: offset };
+    this.#undone = { reason, count: this.#undone.count + 1 };
     this.#writtenWaiters.rejectAbove(offset, reason);
     this.#flushedWaiters.rejectAbove(offset, reason);
     this.#rejectLater(reason);

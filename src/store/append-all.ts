@@ -1,3 +1,4 @@
+import { StoreError } from '../base/errors.js';
 import type { NewMessage } from '../format/message.js';
 import type { Receipt } from '../format/receipt.js';
 import { admitted, resolveAppend } from './append.js';
@@ -35,16 +36,24 @@ export async function appendAll(
   let last: Receipt | undefined;
   let partBytes = 0;
   let partStart = 0;
+  let undoneBefore = log.undone.count;
   const settleOldest = async (): Promise<void> => {
     const part = parts.shift();
     if (part === undefined) return;
     await part.reached;
-    if (log.flushed >= part.last.physicalOffset + part.last.recordBytes) part.last.durable = true;
+    if (log.flushed >= endOf(part.last)) part.last.durable = true;
     onProgress?.({ count: part.count, last: part.last });
+  };
+  // Nobody waits for a part while it is being put together: if the disk was full meanwhile, nobody has been told. And what follows
+  // something that was undone must not be stored either, or what is would be no prefix.
+  const assertNotUndone = (): void => {
+    if (count === 0) undoneBefore = log.undone.count;
+    else if (log.undone.count !== undoneBefore) throw log.undone.reason ?? new StoreError('DISK_FULL', 'the disk is full');
   };
   const endPart = async (): Promise<void> => {
     if (last === undefined || count === partStart) return;
-    const reached = log.reach(last.physicalOffset + last.recordBytes, flush);
+    assertNotUndone();
+    const reached = log.reach(endOf(last), flush);
     // Awaited in order below; until then nobody else answers for it.
     reached.catch(() => undefined);
     parts.push({ count, last, reached });
@@ -58,7 +67,7 @@ export async function appendAll(
   try {
     for await (const message of toIterable(messages)) {
       signal?.throwIfAborted();
-      const receipt = await take(engine, admitted(engine, message), signal);
+      const receipt = await take(engine, admitted(engine, message), assertNotUndone, signal);
       last = receipt;
       count += 1;
       partBytes += receipt.recordBytes;
@@ -71,11 +80,16 @@ export async function appendAll(
   return { count };
 }
 
-async function take(engine: Engine, message: NewMessage, signal: AbortSignal | undefined): Promise<Receipt> {
+function endOf(receipt: Receipt): number {
+  return receipt.physicalOffset + receipt.recordBytes;
+}
+
+async function take(engine: Engine, message: NewMessage, assertWanted: () => void, signal: AbortSignal | undefined): Promise<Receipt> {
   for (;;) {
     engine.assertOpen();
     const refusal = engine.refusal();
     if (refusal !== undefined) throw refusal;
+    assertWanted();
     const receipt = engine.log.encodeNow(message);
     if (receipt !== undefined) return receipt;
     await engine.log.waitForRoom(signal);

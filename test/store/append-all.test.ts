@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NewMessage } from '../../src/index.js';
-import { memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { failure, openTiny, readQueue, systemError, texts } from '../contract/harness.js';
+import { faultyPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { failure, openTiny, readQueue, refusal, systemError, texts } from '../contract/harness.js';
 
 const queue = { topic: 'T' };
 
@@ -146,4 +146,23 @@ describe('appendAll', () => {
     expect(await failure(() => store.appendAll(numbered(1)))).toMatchObject({ code: 'STORE_FAILED' });
     await failure(() => store.close());
   });
+
+  for (const flush of ['sync', 'async'] as const) {
+    for (const write of [1, 2, 3, 4]) {
+      it(`where the disk is full at write ${write} it ends, stores a prefix, and has told of no more (${flush})`, async () => {
+        const disk = memoryPlatform();
+        const rule = { ops: ['write', 'writeSync'], path: /commitlog|tmp.0{19}/, from: write, fault: { kind: 'error', code: 'ENOSPC' } } as const;
+        const store = await openTiny(faultyPlatform(disk, { rules: [rule] }), { flush, pendingBytesMax: 500 });
+        let told = 0;
+        const source = [300, 2000, 20, 300, 20, 2000, 300, 20].map((bytes, i) => ({ ...queue, body: `m-${i}`.padEnd(bytes, '.') }));
+        expect(await refusal(() => store.appendAll(source, { onProgress: ({ count }) => (told = count) }))).toBe('DISK_FULL');
+        await store.flush();
+        const stored = texts(await readQueue(store, queue));
+        expect(stored).toEqual(source.slice(0, stored.length).map(({ body }) => body));
+        expect(stored.length).toBeGreaterThanOrEqual(told);
+        expect(stored.length).toBeLessThan(source.length);
+        await store.close();
+      });
+    }
+  }
 });
