@@ -3,7 +3,7 @@ import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
 import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes } from '../format/queue-entry.js';
 import type { RecordView } from '../format/record-view.js';
 import type { IndexCheck } from '../key-index/index-check.js';
-import { firstReadable } from './bounds.js';
+import { firstReadable, physicalOffsetAt } from './bounds.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import type { ReadView } from './read-view.js';
@@ -213,7 +213,11 @@ class Verification {
 
   /** What retention has deleted since is not to be seen; the queues are trimmed only after the log, so that the log decides. */
   #followTrim(slot: number, queue: QueueCheck): void {
-    if (this.#view.segments.minOffset > this.#start) queue.next = Math.max(queue.next, firstReadable(this.#view, slot));
+    const { segments } = this.#view;
+    // Verifying may have begun in that moment, too: then the entry still leads to where the log was.
+    const place = segments.minOffset > this.#start ? -1 : physicalOffsetAt(this.#view, slot, queue.next);
+    const isBehind = segments.minOffset > this.#start || (place >= 0 && place < segments.minOffset);
+    if (isBehind) queue.next = Math.max(queue.next, firstReadable(this.#view, slot));
   }
 
   #queueName(slot: number): string {

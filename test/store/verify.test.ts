@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { entryPhysicalOffset } from '../../src/format/queue-entry.js';
 import type { Store } from '../../src/index.js';
-import type { MemoryPlatform } from '../../src/testing/index.js';
+import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { contents, filesBelow, flipBit, readFile, removeTree, writeInto } from '../contract/disk-surgery.js';
-import { failure, openTiny, root } from '../contract/harness.js';
+import { failure, openTiny, root, turns } from '../contract/harness.js';
 import { type FrozenStore, frozenStore, placeOf } from '../recovery/frozen-store.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
 
@@ -112,6 +112,18 @@ describe('verify', () => {
     await appending;
     expect(await store.verify()).toMatchObject({ ok: true });
     await store.close();
+  });
+
+  it('begun at any moment of a deletion finds no fault with it', async () => {
+    for (let moment = 0; moment < 24; moment += 1) {
+      const store = await openTiny(memoryPlatform({ seed: moment }));
+      for (let i = 0; i < 60; i += 1) await store.append({ topic: `T-${i % 3}`, body: Buffer.alloc(200) });
+      const cleaning = store.clean({ before: 8192 });
+      await turns(moment);
+      expect([moment, await store.verify()]).toMatchObject([moment, { ok: true }]);
+      await cleaning;
+      await store.close();
+    }
   });
 
   it('tells its progress up to the whole, ends by its signal, and by close', async () => {
