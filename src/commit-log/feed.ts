@@ -1,7 +1,7 @@
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { type FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { RecordView } from '../format/record-view.js';
-import { LogScanner } from './log-scanner.js';
+import { LogScanner, type ScanEnd } from './log-scanner.js';
 import type { LogSegments } from './log-segments.js';
 
 const ROWS = 4096;
@@ -14,13 +14,24 @@ export interface FeedOptions {
   readonly to: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((offset: number) => void) | undefined;
+  /** Given for what nobody has verified yet: whether the record checksum counts at that offset. Damaged records are passed over then. */
+  readonly isOurs?: ((offset: number) => boolean) | undefined;
+  /** Behind damage that recovery has not looked at; reads and `verify` speak of it. The next segment, unless something better is known. */
+  readonly readOn?: ReadOn | undefined;
   /** After each batch of rows: a place to write what has piled up. */
   readonly afterBatch: () => void;
 }
 
-/** Reads [from, to) of the log, which has been verified, into the derived structures. Returns how many records that were. */
+/** Where the log can be read again behind damage. */
+export type ReadOn = (stopped: ScanEnd) => Promise<number>;
+
+export function nextSegmentOf(segments: LogSegments): ReadOn {
+  return (stopped) => Promise.resolve(segments.baseOf(stopped.offset) + segments.segmentBytes);
+}
+
+/** Reads [from, to) of the log into the derived structures. Returns how many records that were. */
 export async function feed(options: FeedOptions): Promise<number> {
-  const { segments, registry, targets } = options;
+  const { segments, registry, targets, readOn = nextSegmentOf(segments) } = options;
   const facts = new RecordFacts(ROWS);
   const handOver = (): void => {
     for (const target of targets) target.accept(facts, 0, facts.count);
@@ -31,15 +42,21 @@ export async function feed(options: FeedOptions): Promise<number> {
   let from = options.from;
   while (from < options.to) {
     const stopped = await new LogScanner(segments).scan(
-      { from, limit: options.to, verify: false, isOurs: () => false, signal: options.signal, onProgress: options.onProgress },
+      {
+        from,
+        limit: options.to,
+        verify: options.isOurs !== undefined,
+        isOurs: options.isOurs ?? (() => false),
+        signal: options.signal,
+        onProgress: options.onProgress,
+      },
       (view, offset) => {
         pushFacts(facts, registry, view, offset);
         if (facts.isFull) handOver();
       },
     );
     count += stopped.count;
-    // Old damage, below what recovery verifies, is skipped here by segments; reads and `verify` speak of it.
-    from = stopped.reason === 'limit' || stopped.reason === 'end' ? options.to : segments.baseOf(stopped.offset) + segments.segmentBytes;
+    from = stopped.reason === 'limit' || stopped.reason === 'end' ? options.to : await readOn(stopped);
   }
   handOver();
   return count;

@@ -165,6 +165,12 @@ export class ConsumeQueues implements FactsTarget {
     return this.#reader.read(queue, from, into, count);
   }
 
+  /** As `readEntries`, also of a queue that is being rebuilt: what its old files say, damaged as they may be. */
+  peekEntries(slot: number, from: number, into: Buffer, count: number): number {
+    const queue = this.#table.states[slot];
+    return queue === undefined ? 0 : this.#reader.read(queue, from, into, count);
+  }
+
   /** First entry in [min, max) whose record starts at or above `physicalOffset`; `max` if there is none. Throws CORRUPT as reads do. */
   firstAtOrAbove(slot: number, physicalOffset: number): number {
     const queue = this.#table.states[slot];

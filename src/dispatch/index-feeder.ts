@@ -1,5 +1,5 @@
 import type { QueueRegistry } from '../base/queue-registry.js';
-import { feed } from '../commit-log/feed.js';
+import { feed, type FeedOptions } from '../commit-log/feed.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 
@@ -10,6 +10,9 @@ export interface ResettableIndex extends FactsTarget {
   readonly pendingBytes: number;
   writePending(durableBefore: number, bytesMax: number): void;
 }
+
+/** How damage in the log is told, and where to read on behind it. */
+export interface IndexFeederLog extends Pick<FeedOptions, 'isOurs' | 'readOn'> {}
 
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -24,15 +27,24 @@ export class IndexFeeder implements FactsTarget {
   readonly #registry: QueueRegistry;
   readonly #dispatched: () => number;
   readonly #flushed: () => number;
+  readonly #log: IndexFeederLog;
   #rebuilding: Promise<void> | undefined;
   #detached = false;
 
-  constructor(index: ResettableIndex, segments: LogSegments, registry: QueueRegistry, dispatched: () => number, flushed: () => number) {
+  constructor(
+    index: ResettableIndex,
+    segments: LogSegments,
+    registry: QueueRegistry,
+    dispatched: () => number,
+    flushed: () => number,
+    log: IndexFeederLog = {},
+  ) {
     this.#index = index;
     this.#segments = segments;
     this.#registry = registry;
     this.#dispatched = dispatched;
     this.#flushed = flushed;
+    this.#log = log;
   }
 
   get isRebuilding(): boolean {
@@ -70,6 +82,7 @@ export class IndexFeeder implements FactsTarget {
         targets: [this.#index],
         from,
         to,
+        ...this.#log,
         afterBatch: () => {
           if (this.#index.pendingBytes > PENDING_BYTES_MAX) this.#index.writePending(this.#flushed(), PENDING_BYTES_MAX);
         },

@@ -31,6 +31,13 @@ export async function findResync(options: SkipOptions, start: number): Promise<n
   return runs.length === 0 ? certain : await amongRuns(options, start, certain, runs);
 }
 
+/** As `findResync`, for who only reads on. */
+export async function readOnBehind(options: SkipOptions, stopped: ScanEnd): Promise<number> {
+  const { segments } = options;
+  const isThere = stopped.reason !== 'missing' && stopped.offset < options.durable;
+  return isThere ? await findResync(options, stopped.offset) : segments.baseOf(stopped.offset) + segments.segmentBytes;
+}
+
 /** As `findResync`, of damage that is met further on, without what its numbers could tell. */
 async function certainResync(options: SkipOptions, stopped: ScanEnd): Promise<number> {
   if (stopped.reason === 'missing') return options.segments.baseOf(stopped.offset) + options.segments.segmentBytes;

@@ -1,5 +1,5 @@
 import type { QueueRegistry } from '../base/queue-registry.js';
-import { entryPhysicalOffset, entryRecordBytes, queueEntryBytes } from '../format/queue-entry.js';
+import { entryPhysicalOffset, entryRecordBytes, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 
 /** Where a queue entry says that a record lies. */
 export interface QueuePlace {
@@ -13,44 +13,96 @@ export interface QueuePlace {
 /** The queues, as far as looking through their entries goes. */
 export interface PlacedQueues {
   bounds(slot: number): { readonly min: number; readonly max: number };
-  firstAtOrAbove(slot: number, physicalOffset: number): number;
+  /** Up to `count` entries from `from` on; throws where there is no file for them. */
   readEntries(slot: number, from: number, into: Buffer, count: number): number;
 }
 
 const CHUNK_COUNT = 1024;
+/** As many entries as a damaged page can hold are passed over to find good ones. */
+const DAMAGED_COUNT_MAX = 256;
 
-/** All entries that lead into [from, to) of the log, ascending. Queues that cannot be read name none. */
+/** All entries that lead into [from, to) of the log, ascending. Damaged ones, and files that cannot be read, are passed over. */
 export function placesIn(queues: PlacedQueues, registry: QueueRegistry, from: number, to: number): readonly QueuePlace[] {
   const places: QueuePlace[] = [];
-  for (let slot = 0; slot < registry.count; slot += 1) {
-    try {
-      addPlaces(places, queues, registry, slot, from, to);
-    } catch {
-      // A damaged queue file: the record's own size and a search are left.
-    }
-  }
+  for (let slot = 0; slot < registry.count; slot += 1) new PlacesOfQueue(queues, registry, slot).addTo(places, from, to);
   return places.sort((a, b) => a.physicalOffset - b.physicalOffset);
 }
 
-function addPlaces(places: QueuePlace[], queues: PlacedQueues, registry: QueueRegistry, slot: number, from: number, to: number): void {
-  const { max } = queues.bounds(slot);
-  const bytes = Buffer.alloc(CHUNK_COUNT * queueEntryBytes);
-  for (let queueOffset = queues.firstAtOrAbove(slot, from); queueOffset < max; ) {
-    const count = queues.readEntries(slot, queueOffset, bytes, CHUNK_COUNT);
-    if (count === 0) return;
-    for (let i = 0; i < count; i += 1) {
-      const physicalOffset = entryPhysicalOffset(bytes, i * queueEntryBytes);
-      if (physicalOffset >= to) return;
-      const recordBytes = entryRecordBytes(bytes, i * queueEntryBytes);
-      if (physicalOffset < from || recordBytes <= 0) continue;
-      places.push({
-        topic: registry.topicOf(slot),
-        queueId: registry.queueIdOf(slot),
-        queueOffset: queueOffset + i,
-        physicalOffset,
-        recordBytes,
-      });
+class PlacesOfQueue {
+  readonly #queues: PlacedQueues;
+  readonly #registry: QueueRegistry;
+  readonly #slot: number;
+  readonly #bytes: Buffer = Buffer.alloc(CHUNK_COUNT * queueEntryBytes);
+
+  constructor(queues: PlacedQueues, registry: QueueRegistry, slot: number) {
+    this.#queues = queues;
+    this.#registry = registry;
+    this.#slot = slot;
+  }
+
+  addTo(places: QueuePlace[], from: number, to: number): void {
+    const { min, max } = this.#queues.bounds(this.#slot);
+    let beyondCount = 0;
+    let step = 1;
+    for (let queueOffset = Math.max(min, this.#firstAtOrAbove(from) - DAMAGED_COUNT_MAX); queueOffset < max; ) {
+      const count = this.#read(queueOffset, CHUNK_COUNT);
+      if (count === 0) {
+        queueOffset += step;
+        step = Math.min(CHUNK_COUNT, 2 * step);
+        continue;
+      }
+      step = 1;
+      for (let i = 0; i < count; i += 1) {
+        const physicalOffset = this.#placeAt(i);
+        if (physicalOffset >= to) beyondCount += 1;
+        if (beyondCount > DAMAGED_COUNT_MAX) return;
+        if (physicalOffset < from || physicalOffset >= to) continue;
+        beyondCount = 0;
+        places.push({
+          topic: this.#registry.topicOf(this.#slot),
+          queueId: this.#registry.queueIdOf(this.#slot),
+          queueOffset: queueOffset + i,
+          physicalOffset,
+          recordBytes: entryRecordBytes(this.#bytes, i * queueEntryBytes),
+        });
+      }
+      queueOffset += count;
     }
-    queueOffset += count;
+  }
+
+  /** The number of an entry near the first that leads to `physicalOffset` or above; where entries are damaged, one before it. */
+  #firstAtOrAbove(physicalOffset: number): number {
+    let { min: low, max: high } = this.#queues.bounds(this.#slot);
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      if (this.#firstPlaceFrom(middle, high) < physicalOffset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Where the first good entry from `queueOffset` on leads; Infinity if there is none near it. */
+  #firstPlaceFrom(queueOffset: number, end: number): number {
+    let count = this.#read(queueOffset, 1);
+    if (count === 1 && this.#placeAt(0) >= 0) return this.#placeAt(0);
+    count = this.#read(queueOffset, Math.min(DAMAGED_COUNT_MAX, end - queueOffset));
+    for (let i = 0; i < count; i += 1) if (this.#placeAt(i) >= 0) return this.#placeAt(i);
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #read(queueOffset: number, count: number): number {
+    try {
+      return this.#queues.readEntries(this.#slot, queueOffset, this.#bytes, count);
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Where entry `i` of those read leads; -1: it is none. */
+  #placeAt(i: number): number {
+    const at = i * queueEntryBytes;
+    const physicalOffset = entryPhysicalOffset(this.#bytes, at);
+    const isEntry = Number.isSafeInteger(physicalOffset) && physicalOffset >= 0 && entryRecordBytes(this.#bytes, at) > 0;
+    return isEntry && !isPrefill(this.#bytes, at) ? physicalOffset : -1;
   }
 }

@@ -7,6 +7,7 @@ import type { FactsTarget } from '../format/record-facts.js';
 import type { Platform } from '../platform/platform.js';
 import { adoptMade } from './adopt-made.js';
 import type { Examination } from './examine.js';
+import { hasFailedSyncs, makeAnew } from './failed-syncs.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
 import { cutExcess } from './cut-excess.js';
@@ -141,6 +142,7 @@ async function cleanState(options: RecoverOptions): Promise<State | undefined> {
   if (state === undefined || manifest === undefined || !state.clean || abortPresent) return undefined;
   if (checkpoint === undefined || checkpoint.toString('hex') !== state.checkpointHex || making.length > 0) return undefined;
   if (files.some((file) => file.sizeBytes !== options.kept.segmentBytes)) return undefined;
+  if (hasFailedSyncs(options.platform.fs, options.paths)) return undefined;
   const end = state.safeOffset;
   const { segments } = options;
   const last = segments.bases.at(-1);
@@ -174,7 +176,10 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
   let count = 0;
   if (options.index !== undefined) {
     const refeedFrom = await openIndex(options, options.index, state, true);
-    if (refeedFrom !== undefined) count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end);
+    if (refeedFrom !== undefined) {
+      const passing = feedingOver(options, end, manifest.spans);
+      count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end, passing);
+    }
   }
   const lastRecord =
     watermark !== undefined && found.watermark !== undefined && watermark.lastRecordStart >= 0
@@ -189,6 +194,10 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const watermark = await validWatermark(options);
   const min = segments.minOffset;
   const durable = watermark?.flushedOffset ?? (await stockStart(segments, found.checkpoint));
+  if (hasFailedSyncs(options.platform.fs, options.paths)) {
+    await options.beforeChanges();
+    await makeAnew({ ...options, fs: options.platform.fs }, watermark === undefined ? min : durable, found);
+  }
   const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
   const state = trustedState(options, isForeign);
   const from = Math.max(min, state?.safeOffset ?? min);
@@ -231,7 +240,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   await options.platform.fs.syncDirectory(options.paths.commitLog);
   noteCuts(damage, cuts, log, options);
   const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
-  const count = await restoreDerived(options, usable, Math.min(from, end), end);
+  const count = await restoreDerived(options, usable, Math.min(from, end), end, feedingOver(options, end, spans));
   for (let slot = 0; slot < registry.count; slot += 1) {
     const { max } = options.queues.bounds(slot);
     if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);
@@ -279,6 +288,20 @@ function skipOptions(options: RecoverOptions, findings: Findings): SkipOptions {
     certainResyncs: new Map(),
     lastRecordStart: watermark?.lastRecordStart,
   };
+}
+
+/** As `skipOptions`, once the queues have been restored, to pass over older damage that is not repaired now. */
+function feedingOver(options: RecoverOptions, end: number, spans: readonly OwnSpan[]): SkipOptions {
+  const { segments, queues, registry } = options;
+  const skipping = skipOptions(options, {
+    from: segments.minOffset,
+    durable: end,
+    spans,
+    state: undefined,
+    isForeign: true,
+    watermark: undefined,
+  });
+  return { ...skipping, placesIn: (from, to) => placesIn(queues, registry, from, to), goesOnAt: end };
 }
 
 /** What the queue files on the disk say, before anything of them is believed; leaves no trace in the queues. */

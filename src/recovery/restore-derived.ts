@@ -1,7 +1,11 @@
 import { feed } from '../commit-log/feed.js';
+import type { ScanEnd } from '../commit-log/log-scanner.js';
+import { readOnBehind } from './find-resync.js';
+import { isInSpans } from './manifest.js';
 import type { FactsTarget } from '../format/record-facts.js';
 import { queueEntryBytes } from '../format/queue-entry.js';
 import type { RecoverableIndex, RecoverableQueues, RecoverOptions } from './recover.js';
+import type { SkipOptions } from './skip-damage.js';
 import type { State } from './state.js';
 
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
@@ -24,7 +28,13 @@ export function missingQueues(options: RecoverOptions, state: State): ReadonlySe
 }
 
 /** Restores what the state vouches for and feeds the rest from the log. Returns how many records were fed. */
-export async function restoreDerived(options: RecoverOptions, state: State | undefined, from: number, end: number): Promise<number> {
+export async function restoreDerived(
+  options: RecoverOptions,
+  state: State | undefined,
+  from: number,
+  end: number,
+  skipping: SkipOptions,
+): Promise<number> {
   const { queues, registry, segments, index } = options;
   const min = segments.minOffset;
   let start = state === undefined ? min : from;
@@ -41,7 +51,9 @@ export async function restoreDerived(options: RecoverOptions, state: State | und
     if (refeedFrom !== undefined) start = Math.min(start, Math.max(refeedFrom, min));
     await index.cut(end);
   }
-  const count = await feedFrom(options, start, end, end);
+  // What lies below `from` has not been read yet: it may be damaged.
+  const older = start < from ? await feedFrom(options, start, from, end, skipping) : 0;
+  const count = older + (await feedFrom(options, Math.max(start, from), end, end));
   await keepNumbers(options, end);
   return count;
 }
@@ -85,7 +97,21 @@ export async function openIndex(
   return state?.index === undefined ? 0 : refeedFrom;
 }
 
-export async function feedFrom(options: RecoverOptions, from: number, to: number, durable: number): Promise<number> {
+/** @param skipping given where [from, to) has not been verified: what is known of the log where it is damaged. */
+export async function feedFrom(
+  options: RecoverOptions,
+  from: number,
+  to: number,
+  durable: number,
+  skipping?: SkipOptions,
+): Promise<number> {
+  const damaged =
+    skipping === undefined
+      ? {}
+      : {
+          isOurs: (offset: number): boolean => isInSpans(skipping.spans, offset),
+          readOn: async (stopped: ScanEnd): Promise<number> => await readOnBehind(skipping, stopped),
+        };
   const { queues, index, segments, registry } = options;
   const targets: FactsTarget[] = index === undefined ? [queues] : [queues, index];
   return await feed({
@@ -95,6 +121,7 @@ export async function feedFrom(options: RecoverOptions, from: number, to: number
     from,
     to,
     signal: options.signal,
+    ...damaged,
     afterBatch: () => {
       if (queues.pendingBytes > PENDING_BYTES_MAX) queues.writePending(PENDING_BYTES_MAX);
       if (index !== undefined && index.pendingBytes > PENDING_BYTES_MAX) index.writePending(durable, PENDING_BYTES_MAX);

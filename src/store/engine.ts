@@ -9,8 +9,10 @@ import { encodeHost } from '../format/host-address.js';
 import { RecordEncoder } from '../format/record-encoder.js';
 import type { KeyIndex } from '../key-index/key-index.js';
 import type { Examination } from '../recovery/examine.js';
+import { readOnBehind } from '../recovery/find-resync.js';
 import { isInSpans } from '../recovery/manifest.js';
 import type { Recovered } from '../recovery/recover.js';
+import type { SkipOptions } from '../recovery/skip-damage.js';
 import type { WatermarkFile } from '../recovery/watermark-file.js';
 import { AgeClock } from '../retention/age-clock.js';
 import { Holds } from '../retention/holds.js';
@@ -19,6 +21,7 @@ import type { RecoveryReport, StoreStatus } from './contract.js';
 import { DiskGuard } from './disk-guard.js';
 import type { Foundation } from './foundation.js';
 import type { Listening } from './listening.js';
+import { logMending } from './log-mending.js';
 import type { ReadView } from './read-view.js';
 import { SideKeeper } from './side-keeper.js';
 
@@ -82,6 +85,10 @@ export class Engine {
             registry,
             () => this.dispatcher.dispatched,
             () => this.log.flushed,
+            {
+              isOurs: (offset) => this.view.isOurs(offset),
+              readOn: async (stopped) => await readOnBehind(this.#logMending(), stopped),
+            },
           );
     this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.#indexFeeder, start: recovered.end });
     this.#customs = this.#makeCustoms();
@@ -184,14 +191,25 @@ export class Engine {
     const queueId = registry.queueIdOf(slot);
     await queues.rebuild(slot, async (put) => {
       const limit = this.dispatcher.dispatched;
+      const mending = this.#logMending();
       for (let from = segments.minOffset; from < limit; ) {
-        const stopped = await new LogScanner(segments).scan({ from, limit, verify: false, isOurs: () => false }, (view, offset) => {
+        const stopped = await new LogScanner(segments).scan({ from, limit, verify: true, isOurs: this.view.isOurs }, (view, offset) => {
           if (view.hasQueueOffset && view.queueId === queueId && view.topic === topic)
             put(view.queueOffset, offset, view.recordBytes, view.tagsCode());
         });
-        from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : segments.baseOf(stopped.offset) + segments.segmentBytes;
+        from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : await readOnBehind(mending, stopped);
       }
     });
+  }
+
+  /** What is known of the log where it is damaged. */
+  #logMending(): SkipOptions {
+    return logMending(this.foundation, this.sideKeeper.manifest.spans, this.dispatcher.dispatched);
+  }
+
+  /** Makes the key index anew from the log, if there is one. */
+  async rebuildIndex(): Promise<void> {
+    await this.#indexFeeder?.rebuild();
   }
 
   #makeLog(recovered: Recovered): CommitLog {

@@ -10,6 +10,7 @@ import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
 import type { RecoveryReport } from './contract.js';
 import { Engine } from './engine.js';
+import { takeFirstSafePoint } from './first-safe-point.js';
 import { buildFoundation, type Foundation } from './foundation.js';
 import { Listening } from './listening.js';
 import { DEFAULT_KEPT, type ResolvedOptions } from './options.js';
@@ -89,7 +90,7 @@ async function start(foundation: Foundation, found: Examination, startMs: number
     await engine.sideKeeper.writeManifest(undefined);
     await engine.sideKeeper.writeFirstWatermark(recovered);
     await platform.fs.syncDirectory(paths.own);
-    if (!recovered.clean || found.state === undefined) await engine.safePoint.take(false);
+    if (!recovered.clean || found.state === undefined) await takeFirstSafePoint(engine);
     await engine.diskGuard.look(0);
   } catch (error) {
     await engine.sideKeeper.closeWatermark();

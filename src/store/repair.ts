@@ -1,14 +1,15 @@
 import { LogScanner } from '../commit-log/log-scanner.js';
-import { NumbersBefore } from '../recovery/queue-numbers.js';
-import { placesIn } from '../recovery/queue-places.js';
 import { type DamageNote, skipDamage } from '../recovery/skip-damage.js';
 import type { Abortable, RecoveryReport } from './contract.js';
 import type { Engine } from './engine.js';
+import { logMending } from './log-mending.js';
 import { refuseUnknown } from './options.js';
+import { verifyStore } from './verify.js';
 
 /**
  * Applies the `skip` repair to damage found since opening: reads the durable part of the log, and where bytes do not verify puts them
- * aside and tombstones in their place. Appends and reads go on meanwhile.
+ * aside and tombstones in their place. Then queues and index are held against it, and made anew where they do not fit. Appends and reads
+ * go on meanwhile.
  */
 export async function repair(engine: Engine, options: Abortable | undefined): Promise<RecoveryReport> {
   engine.assertOpen();
@@ -17,15 +18,10 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   signal?.throwIfAborted();
   if (engine.log.failure !== undefined) throw engine.log.failure;
   const { foundation, view, log } = engine;
-  const { platform, segments, registry, queues, paths } = foundation;
+  const { platform, segments, registry } = foundation;
   const startMs = platform.clock.monotonicMs();
   const limit = log.flushed;
-  const progress = {
-    numbersBefore: new NumbersBefore(segments.minOffset),
-    resyncs: new Map<number, number>(),
-    certainResyncs: new Map<number, number>(),
-  };
-  const queueEnds = endsOf(engine);
+  const mending = logMending(foundation, engine.sideKeeper.manifest.spans, limit, signal);
   const damage: DamageNote[] = [];
   const repairedAt = new Set<number>();
   const slots = new Set<number>();
@@ -41,28 +37,14 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
       continue;
     }
     repairedAt.add(stopped.offset);
-    const skipped = await skipDamage(
-      {
-        fs: platform.fs,
-        paths,
-        segments,
-        signal,
-        spans: engine.sideKeeper.manifest.spans,
-        storeHost: foundation.options.storeHost,
-        placesIn: (start, end) => placesIn(queues, registry, start, end),
-        ...progress,
-        queueEnds,
-        durable: limit,
-        goesOnAt: limit,
-      },
-      stopped,
-    );
+    const skipped = await skipDamage(mending, stopped);
     damage.push(...skipped.notes);
     skippedBytes += skipped.bytes;
     for (const queue of skipped.queues) slots.add(registry.slotOf(queue.topic, queue.queueId));
     from = stopped.offset;
   }
   for (const slot of slots) await engine.rebuildQueue(slot);
+  await mendDerived(engine, signal);
   return {
     cleanShutdown: engine.recovery.cleanShutdown,
     durationMs: platform.clock.monotonicMs() - startMs,
@@ -75,11 +57,17 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   };
 }
 
-function endsOf(engine: Engine): ReadonlyMap<string, number> {
-  const { registry, queues } = engine.foundation;
-  const ends = new Map<string, number>();
+/** Queues and index as they do not fit the log, now that it is whole, are made anew: they may have been made while it was not. */
+async function mendDerived(engine: Engine, signal: AbortSignal | undefined): Promise<void> {
+  const { registry } = engine.foundation;
+  await engine.mendAll();
+  const { faults, faultCount } = await verifyStore(engine.view, { signal });
+  if (faultCount === 0) return;
+  const places = new Set(faults.map((fault) => fault.where));
   for (let slot = 0; slot < registry.count; slot += 1) {
-    ends.set(`${registry.topicOf(slot)}/${registry.queueIdOf(slot)}`, queues.bounds(slot).max);
+    const isFaulty = places.delete(`${registry.topicOf(slot)}/${registry.queueIdOf(slot)}`);
+    if (isFaulty || faultCount > faults.length) await engine.rebuildQueue(slot);
   }
-  return ends;
+  // What is left of them are paths: of the index, for the log has just been read.
+  if (places.size > 0 || faultCount > faults.length) await engine.rebuildIndex();
 }

@@ -16,7 +16,6 @@ function queuesOf(lists: readonly (readonly Entry[] | undefined)[], readMax = 10
   };
   const queues: PlacedQueues = {
     bounds: (slot) => ({ min: 0, max: lists[slot]?.length ?? 7 }),
-    firstAtOrAbove: (slot, physicalOffset) => list(slot).findIndex((entry) => entry[0] >= physicalOffset) >>> 0,
     readEntries: (slot, from, into, count) => {
       const entries = list(slot).slice(from, from + Math.min(count, readMax));
       for (const [i, [physicalOffset, recordBytes]] of entries.entries())
@@ -76,6 +75,33 @@ describe('places that queue entries name', () => {
         100,
       ),
     ).toEqual([20]);
+  });
+
+  it('are found around damaged entries, and around a file that is missing', () => {
+    const good = Array.from({ length: 3000 }, (_, i): Entry => [i * 10, 10]);
+    for (const from of [0, 700, 1499, 2740]) {
+      for (const damaged of [
+        [0, 0],
+        [0, -5],
+        [2 ** 40, 10],
+        [Number.MAX_SAFE_INTEGER + 2, 10],
+      ] as const) {
+        const many = good.map((entry, i): Entry => (i >= from && i < from + 200 ? damaged : entry));
+        const expected = many.filter(([offset, bytes]) => bytes > 0 && offset >= 5000 && offset < 25_000).map(([offset]) => offset);
+        expect(offsets([many], 5000, 25_000)).toEqual(expected);
+      }
+    }
+    const { queues, registry } = queuesOf([good]);
+    const broken: PlacedQueues = {
+      ...queues,
+      readEntries: (slot, at, into, count) => {
+        if (at >= 1000 && at < 1100) throw new Error('missing');
+        return queues.readEntries(slot, at, into, at < 1000 ? Math.min(count, 1000 - at) : count);
+      },
+    };
+    const found = placesIn(broken, registry, 5000, 25_000).map((place) => place.queueOffset);
+    expect(found.slice(0, 500)).toEqual(Array.from({ length: 500 }, (_, i) => 500 + i));
+    expect(found.slice(-1200)).toEqual(Array.from({ length: 1200 }, (_, i) => 1300 + i));
   });
 
   it('are found in parts, and reading ends where entries do', () => {
