@@ -3,9 +3,10 @@ import type { EpochMs, QueueOffset } from '../base/quantities.js';
 import { searchByTime } from '../consume-queue/search-by-time.js';
 import { readInt64 } from '../base/bytes.js';
 import { magicV1, magicV2, recordBytesMin, sysFlagBornHostIPv6 } from '../format/record-layout.js';
+import { RecordView } from '../format/record-view.js';
 import { firstReadable, physicalOffsetAt, queueText } from './bounds.js';
 import type { QueueRef } from './contract.js';
-import { damagedLog, mendQueue, readLog } from './read-log.js';
+import { damagedLog, mendQueue, readLog, withRecordAt } from './read-log.js';
 import { queueName, timeOf } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
@@ -28,7 +29,7 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
   for (;;) {
     const { max } = view.queues.bounds(slot);
     try {
-      return await searchByTime(min, max, time, (queueOffset) => storedAtOf(view, slot, queueOffset));
+      return await searchWhole(view, slot, min, max, time);
     } catch (error) {
       if (error instanceof Expired) {
         min = Math.max(min, firstReadable(view, slot));
@@ -40,6 +41,28 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
       }
     }
   }
+}
+
+/**
+ * The first message of [from, to) stored at or after `time`, or `to`. The search reads no more than times, which nothing vouches for. Where one of
+ * them is wrong it ends beside that message: so the two between which it ends are verified. CORRUPT where they are damaged.
+ */
+export async function searchWhole(view: ReadView, slot: number, from: number, to: number, time: EpochMs): Promise<number> {
+  const found = await searchByTime(from, to, time, (queueOffset) => storedAtOf(view, slot, queueOffset));
+  for (let queueOffset = Math.max(from, found - 1); queueOffset < Math.min(to, found + 1); queueOffset += 1) {
+    await assertWhole(view, slot, queueOffset);
+  }
+  return found;
+}
+
+async function assertWhole(view: ReadView, slot: number, queueOffset: number): Promise<void> {
+  if (queueOffset < view.queues.bounds(slot).min) throw new Expired();
+  const offset = physicalOffsetAt(view, slot, queueOffset);
+  const record = new RecordView(view.segments.segmentBytes);
+  await withRecordAt(view, record, offset, (kind) => {
+    if (kind === 'gone') throw new Expired();
+    if (kind !== 'record' || !record.verify(view.isOurs(offset))) throw damagedLog(view, offset, record.what);
+  });
 }
 
 /** Reads the fixed fields only: as many bytes as every record has. Throws `Expired`, or CORRUPT where the message is not there. */

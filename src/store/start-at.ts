@@ -1,10 +1,9 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { searchByTime } from '../consume-queue/search-by-time.js';
 import { RecordView } from '../format/record-view.js';
 import { outOfRange } from '../format/refusals.js';
 import { physicalOffsetAt, queueText } from './bounds.js';
 import { isRecordBoundary } from './log-places.js';
-import { Expired, positionAtTime, storedAtOf } from './offset-at.js';
+import { Expired, positionAtTime, searchWhole, storedAtOf } from './offset-at.js';
 import { damagedLog, turn, withRecordAt } from './read-log.js';
 import type { Start } from './read-options.js';
 import type { ReadView } from './read-view.js';
@@ -59,7 +58,9 @@ async function segmentAtTime(view: ReadView, time: number): Promise<number> {
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
     const base = bases[middle] as number;
-    const isBefore = base < visible && (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time));
+    const isBefore =
+      base < visible &&
+      (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time && record.verify(view.isOurs(base))));
     if (isBefore) low = middle + 1;
     else high = middle;
   }
@@ -95,8 +96,11 @@ async function placeAtTime(view: ReadView, from: number, to: number, time: numbe
 async function placeInQueue(view: ReadView, slot: number, from: number, to: number, time: number): Promise<number> {
   const first = entryAtOrAbove(view, slot, from);
   const end = entryAtOrAbove(view, slot, to);
-  if (first === end || (await storedAtOf(view, slot, end - 1)) < time) return to;
-  return placeOf(view, slot, await searchByTime(first, end - 1, time, (queueOffset) => storedAtOf(view, slot, queueOffset)));
+  if (first === end) return to;
+  // Of most queues the last message alone is read.
+  const lowest = (await storedAtOf(view, slot, end - 1)) < time ? end - 1 : first;
+  const found = await searchWhole(view, slot, lowest, end, time);
+  return found === end ? to : placeOf(view, slot, found);
 }
 
 /** CORRUPT where the entries around it do not ascend: one that is wrong would lead the search past others. */

@@ -63,6 +63,22 @@ describe('offsetAt', () => {
     expect(await rejection(offsetAt(view, orders, 5))).toMatchObject({ code: 'CORRUPT', offset: bad });
   });
 
+  it('a damaged time on the way does not lead it past a message: that is CORRUPT', async () => {
+    for (const bad of [0, 3, 4, 5, 6, 9]) {
+      for (const time of [-1000, 0, 2.5, 5, 9, 1000]) {
+        for (const wrong of [-5000n, 5000n]) {
+          const fixture = await filled(Array.from({ length: 10 }, (_, i) => i));
+          const bytes = Buffer.alloc(8);
+          bytes.writeBigInt64BE(wrong);
+          fixture.poke((fixture.stored[bad]?.physicalOffset ?? 0) + 56, bytes);
+          const answer = await offsetAt(fixture.view, orders, time).catch((error: unknown) => error);
+          const expected = Math.min(10, Math.max(0, Math.ceil(time)));
+          if (answer !== expected) expect(answer, `${time}, ${bad}`).toMatchObject({ code: 'CORRUPT' });
+        }
+      }
+    }
+  });
+
   it('hosts of IPv6 do not mislead it', async () => {
     const fixture = await filled([10]);
     fixture.append({ topic: 'orders', body: '', system: { bornHost: { address: '::1', port: 1 } } }, 20);
