@@ -1,0 +1,237 @@
+import { type Message, openStore, type RecoveryReport, type Store, StoreError, type VerifyReport } from '../../src/index.js';
+import { manualClock } from '../../src/testing/index.js';
+import { areEqual, diskOf, type Image, imageOf, root } from './image.js';
+import type { MadeStore } from './made-store.js';
+import { type Answers, readAll } from './read-all.js';
+import { queueFaults } from './queue-faults.js';
+import { changedInLog, touchedMessages } from './touched.js';
+
+export const modes = ['strict', 'skip', 'truncate'] as const;
+export type Mode = (typeof modes)[number];
+
+export interface Outcome {
+  readonly mode: Mode;
+  readonly opened: boolean;
+  readonly touchedCount: number;
+  /** Of those that were readable before, after repair. */
+  readonly lostCount: number;
+  /** Of these, not touched: cut with a torn tail, or between damaged places that nothing vouches for. */
+  readonly cutCount: number;
+  readonly betweenCount: number;
+  readonly failures: readonly string[];
+}
+
+/** Opens a damaged store in one mode and asks it everything. What it must not do is in `failures`. */
+export async function checkStore(made: MadeStore, damaged: Image, mode: Mode): Promise<Outcome> {
+  return await new Check(made, damaged, mode).run();
+}
+
+const refusalCodes: ReadonlySet<string> = new Set(['CORRUPT', 'OPTIONS_INCOMPATIBLE', 'FORMAT_UNSUPPORTED']);
+
+class Check {
+  readonly #made: MadeStore;
+  readonly #damaged: Image;
+  readonly #mode: Mode;
+  readonly #originals: ReadonlyMap<number, Message>;
+  readonly #changed: readonly (readonly [number, number])[];
+  readonly #touched: ReadonlySet<Message>;
+  readonly #keys: readonly (readonly [string, string])[];
+  readonly #failures: string[] = [];
+  /** The record checksum may not count: nothing says any more that the records are ours. */
+  readonly #isWeak: boolean;
+  #cutCount = 0;
+  #betweenCount = 0;
+
+  constructor(made: MadeStore, damaged: Image, mode: Mode) {
+    this.#made = made;
+    this.#damaged = damaged;
+    this.#mode = mode;
+    this.#originals = new Map(made.messages.map((message) => [message.physicalOffset, message]));
+    this.#changed = changedInLog(made, damaged);
+    this.#touched = touchedMessages(made.messages, this.#changed);
+    const keyed = made.options.keyIndex === false ? [] : made.messages;
+    this.#keys = [...new Set(keyed.flatMap(({ topic, keys }) => keys.map((key) => `${topic}#${key}`)))].map((each) => {
+      const split = each.indexOf('#');
+      return [each.slice(0, split), each.slice(split + 1)];
+    });
+    const side = ['stratalog/manifest', 'stratalog/watermark', 'stratalog/state', 'checkpoint'];
+    const isSideDamaged = side.some((path) => made.image.get(path) !== damaged.get(path));
+    this.#isWeak = made.options.recordChecksum === false || isSideDamaged;
+  }
+
+  async run(): Promise<Outcome> {
+    const platform = await diskOf(this.#damaged, this.#made.seed, manualClock());
+    const options = { ...this.#made.options, platform, recovery: this.#mode };
+    let store: Store;
+    try {
+      store = await openStore(root, options);
+    } catch (error) {
+      this.#refused(error, imageOf(platform));
+      return this.#outcome(false, 0);
+    }
+    const end = store.stats().writtenOffset;
+    const before = await this.#ask(store, true);
+    const verified = await store.verify();
+    this.#allNamed(store, before, verified, end);
+    const repaired = await store.repair();
+    const appended = await store.append({ topic: 'Appended', body: 'after the repair', keys: ['after'] });
+    const after = await this.#ask(store, false);
+    await this.#repairedWhole(store, after, appended.physicalOffset);
+    const lostCount = this.#lost(after, end, repaired);
+    await store.close();
+    for (const fault of queueFaults(imageOf(platform), this.#made.options)) this.#fail(`queue files after close: ${fault}`);
+    await this.#reopened(options, after);
+    return this.#outcome(true, lostCount);
+  }
+
+  #outcome(opened: boolean, lostCount: number): Outcome {
+    return {
+      mode: this.#mode,
+      opened,
+      touchedCount: this.#touched.size,
+      lostCount,
+      cutCount: this.#cutCount,
+      betweenCount: this.#betweenCount,
+      failures: this.#failures,
+    };
+  }
+
+  #fail(what: string): void {
+    if (this.#failures.length < 20) this.#failures.push(what.slice(0, 500));
+  }
+
+  #refused(error: unknown, now: Image): void {
+    if (!StoreError.is(error)) throw error;
+    if (!refusalCodes.has(error.code)) this.#fail(`refused with ${error.code}: ${error.message}`);
+    if (this.#mode !== 'strict' && error.code !== 'OPTIONS_INCOMPATIBLE')
+      this.#fail(`refused in mode ${this.#mode}: ${error.code}: ${error.message}`);
+    now.delete('lock');
+    const was = new Map(this.#damaged);
+    was.delete('lock');
+    if (!areEqual(was, now)) this.#fail('a refusal changed files');
+  }
+
+  async #ask(store: Store, skips: boolean): Promise<Answers> {
+    const answers = await readAll(store, { offsets: [...this.#originals.keys()], keys: this.#keys, skips });
+    for (const [way, messages] of Object.entries({ log: answers.log, queues: answers.queues, get: [...answers.got.values()] })) {
+      for (const message of messages) this.#asStored(way, message);
+    }
+    for (const [key, messages] of answers.byKey) {
+      for (const message of messages) {
+        this.#asStored(`key ${key}`, message);
+        if (!message.keys.some((each) => `${message.topic}#${each}` === key))
+          this.#fail(`key ${key}: a message without it at ${message.physicalOffset}`);
+      }
+    }
+    return answers;
+  }
+
+  /** What is returned is what was stored there, to the last field. */
+  #asStored(way: string, message: Message): void {
+    if (message.topic === 'Appended') return;
+    const original = this.#originals.get(message.physicalOffset);
+    if (original === undefined) return this.#fail(`${way}: a message at ${message.physicalOffset} that was never stored`);
+    if (!message.body.equals(original.body)) return this.#fail(`${way}: another body at ${message.physicalOffset}`);
+    if (this.#isWeak && this.#touched.has(original)) return;
+    for (const field of ['topic', 'queueId', 'queueOffset', 'tag', 'flag', 'bornAt', 'storedAt', 'recordBytes', 'messageId'] as const) {
+      if (message[field] !== original[field])
+        this.#fail(`${way}: ${field} at ${message.physicalOffset} is ${String(message[field])}, was ${String(original[field])}`);
+    }
+    if (JSON.stringify([message.keys, message.properties]) !== JSON.stringify([original.keys, original.properties]))
+      this.#fail(`${way}: other keys or properties at ${message.physicalOffset}`);
+  }
+
+  /** Whatever cannot be read any more is spoken of: by the report of the opening, by `verify`, or it is beyond the end. */
+  #allNamed(store: Store, answers: Answers, verified: VerifyReport, end: number): void {
+    const { damage, truncatedBytes } = store.recovery;
+    const { segmentBytes } = this.#made.options;
+    for (const message of this.#made.messages) {
+      const { physicalOffset: offset, recordBytes } = message;
+      if (answers.got.has(offset)) continue;
+      const base = offset - (offset % segmentBytes);
+      const path = `${root}/commitlog/${String(base).padStart(20, '0')}`;
+      const isNoted = damage.some(
+        (note) => note.path === path && note.offset < offset - base + recordBytes && note.offset + note.bytes > offset - base,
+      );
+      const isCut = offset >= end && (truncatedBytes > 0 || damage.length > 0 || this.#touched.has(message));
+      if (isNoted || isCut || !verified.ok) continue;
+      this.#fail(`message at ${offset} is not readable and nothing says so`);
+    }
+  }
+
+  async #repairedWhole(store: Store, answers: Answers, appendedAt: number): Promise<void> {
+    for (const refusal of answers.refusals) this.#fail(`after repair: ${refusal}`);
+    const verified = await store.verify();
+    for (const fault of verified.faults) this.#fail(`verify after repair: ${fault.where} ${fault.offset}: ${fault.what}`);
+    const inLog = new Set(answers.log.map((message) => message.physicalOffset));
+    const inQueues = new Set(answers.queues.map((message) => message.physicalOffset));
+    if (!inLog.has(appendedAt) || !inQueues.has(appendedAt)) this.#fail('what was appended after the repair is not there');
+    for (const offset of inLog) {
+      if (!inQueues.has(offset)) this.#fail(`message at ${offset} is in the log and in no queue`);
+      if (this.#originals.has(offset) && !answers.got.has(offset))
+        this.#fail(`message at ${offset} is in the log, and get does not give it`);
+    }
+    for (const offset of inQueues) if (!inLog.has(offset)) this.#fail(`message at ${offset} is in a queue and not in the log`);
+    for (const offset of answers.got.keys())
+      if (!inLog.has(offset)) this.#fail(`get gives a message at ${offset} that the log does not hold`);
+    if (this.#made.options.keyIndex === false) return;
+    for (const [key, found] of answers.byKey) {
+      const expected = answers.log.filter((message) => message.keys.some((each) => `${message.topic}#${each}` === key));
+      const has = new Set(found.map((message) => message.physicalOffset));
+      for (const { physicalOffset } of expected)
+        if (!has.has(physicalOffset)) this.#fail(`key ${key} does not find the message at ${physicalOffset}`);
+      if (has.size !== found.length) this.#fail(`key ${key} finds a message twice`);
+    }
+  }
+
+  /** No more is lost than was touched, but for what the rules allow: what follows a torn place at the end, or a cut that was asked for. */
+  #lost(answers: Answers, end: number, repaired: RecoveryReport): number {
+    let count = 0;
+    for (const message of this.#made.messages) {
+      const offset = message.physicalOffset;
+      if (answers.log.some((each) => each.physicalOffset === offset)) continue;
+      count += 1;
+      if (this.#touched.has(message)) continue;
+      if (offset >= end && this.#mayBeCut(end)) this.#cutCount += 1;
+      else if (this.#isBetween(message)) this.#betweenCount += 1;
+      else
+        this.#fail(
+          `message at ${offset} was not touched and is lost (end ${end}, durable ${this.#made.durable}, repaired ${repaired.damage.length})`,
+        );
+    }
+    return count;
+  }
+
+  #mayBeCut(end: number): boolean {
+    const side = ['stratalog/manifest', 'stratalog/watermark', 'stratalog/state', 'checkpoint'];
+    const isSideDamaged = side.some((path) => this.#made.image.get(path) !== this.#damaged.get(path));
+    return this.#mode === 'truncate' || end >= this.#made.durable || isSideDamaged;
+  }
+
+  /** In one segment between two damaged places, and no entry on the disk that names it. */
+  #isBetween({ topic, queueId, queueOffset, physicalOffset }: Message): boolean {
+    const { segmentBytes, queueEntriesPerFile = 1 } = this.#made.options;
+    const segment = Math.floor(physicalOffset / segmentBytes);
+    const isNear = ([from]: readonly [number, number]): boolean => Math.floor(from / segmentBytes) === segment;
+    const [before, after] = [(at: number) => at < physicalOffset, (at: number) => at > physicalOffset].map((side) =>
+      this.#changed.some((range) => isNear(range) && side(range[0])),
+    );
+    if (before !== true || after !== true) return false;
+    const file = Math.floor(queueOffset / queueEntriesPerFile);
+    const path = `consumequeue/${topic}/${queueId}/${String(file * queueEntriesPerFile * 20).padStart(20, '0')}`;
+    const at = 20 * (queueOffset % queueEntriesPerFile);
+    const entry = this.#damaged.get(path)?.subarray(at, at + 20);
+    return entry?.length !== 20 || Number(entry.readBigInt64BE(0)) !== physicalOffset || path === '';
+  }
+
+  async #reopened(options: Parameters<typeof openStore>[1], before: Answers): Promise<void> {
+    const store = (await openStore(root, { ...options, readOnly: false, recovery: 'strict' })) as Store;
+    if (!store.recovery.cleanShutdown) this.#fail('not clean after a close');
+    const again = await readAll(store, { offsets: [], keys: this.#keys.slice(0, 4), skips: false });
+    const same = (one: readonly Message[], other: readonly Message[]): boolean =>
+      one.map((message) => message.physicalOffset).join() === other.map((message) => message.physicalOffset).join();
+    if (!same(before.log, again.log) || !same(before.queues, again.queues)) this.#fail('other messages after closing and opening again');
+    for (const refusal of again.refusals) this.#fail(`opened again: ${refusal}`);
+    await store.close();
+  }
+}
