@@ -1,0 +1,17 @@
+import type { BenchName } from '../campaign/benches.js';
+
+/** An engine that is broken on purpose, by one small change of its source. */
+export interface Control {
+  /** In kebab case. */
+  readonly name: string;
+  /** What is done wrong. */
+  readonly breaks: string;
+  /** The promise that is not kept any more. */
+  readonly promise: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Who has to notice, and within how many histories, cycles, stores or inputs. */
+  readonly caughtBy: Readonly<Partial<Record<BenchName, number>>>;
+}

@@ -1,0 +1,53 @@
+import type { BenchSpec } from '../campaign/benches.js';
+import { runBench } from '../campaign/run-bench.js';
+import { breakTree } from './broken-tree.js';
+import type { Control } from './control.js';
+import type { ControlOutcome, GreenRun } from './control-outcome.js';
+
+const textMax = 220;
+
+export interface ControlTask {
+  readonly control: Control;
+  readonly spec: BenchSpec;
+  readonly root: string;
+  readonly seedFrom: number;
+  readonly countMax: number;
+}
+
+/** Runs a bench over the broken engine, in growing steps, until it notices or has had its count. The tree is whole again afterwards. */
+export async function runControl(task: ControlTask): Promise<ControlOutcome> {
+  const { control, spec, root, seedFrom, countMax } = task;
+  const mend = breakTree(control, root);
+  const same = { control: control.name, bench: spec.name, expected: control.caughtBy[spec.name] !== undefined, seedFrom };
+  let count = 0;
+  let durationS = 0;
+  try {
+    for (let step = Math.min(spec.countFirst, countMax); count < countMax; step = Math.min(step * 3, countMax - count)) {
+      const from = seedFrom + spec.seedsOf(count);
+      const result = await runBench({ spec, root, seedFrom: from, count: step });
+      durationS = Math.round((durationS + result.durationS) * 10) / 10;
+      const [first] = result.failures;
+      if (first !== undefined) {
+        const needed = first.seed === undefined ? step : first.seed - from + 1;
+        return { ...same, result: 'caught', count: count + needed, durationS, by: shortened(first.what) };
+      }
+      if (result.count === 0) return { ...same, result: 'skipped', count, durationS, by: shortened(result.skipped.join('; ')) };
+      count += step;
+    }
+    return { ...same, result: 'not caught', count, durationS, by: '' };
+  } finally {
+    mend();
+  }
+}
+
+/** The engine as it is, under the same bench. */
+export async function runUnbroken(spec: BenchSpec, root: string, seedFrom: number, count: number): Promise<GreenRun> {
+  const { failures, durationS, fileSystem } = await runBench({ spec, root, seedFrom, count, limitS: 3600 });
+  const by = failures.map((failure) => shortened(failure.what)).join('; ');
+  return { bench: spec.name, seedFrom, count, isGreen: failures.length === 0, durationS, fileSystem, by };
+}
+
+function shortened(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length <= textMax ? line : `${line.slice(0, textMax)}…`;
+}
