@@ -213,11 +213,11 @@ class Verification {
 
   /** What retention has deleted since is not to be seen; the queues are trimmed only after the log, so that the log decides. */
   #followTrim(slot: number, queue: QueueCheck): void {
-    const { segments } = this.#view;
-    // Verifying may have begun in that moment, too: then the entry still leads to where the log was.
-    const place = segments.minOffset > this.#start ? -1 : physicalOffsetAt(this.#view, slot, queue.next);
-    const isBehind = segments.minOffset > this.#start || (place >= 0 && place < segments.minOffset);
-    if (isBehind) queue.next = Math.max(queue.next, firstReadable(this.#view, slot));
+    const { segments, queues } = this.#view;
+    // Verifying may have begun in that moment, too: then the bounds have moved since, or the entry still leads to where the log was.
+    const hasMoved = segments.minOffset > this.#start || queues.bounds(slot).min > queue.next;
+    const place = hasMoved ? -1 : physicalOffsetAt(this.#view, slot, queue.next);
+    if (hasMoved || (place >= 0 && place < segments.minOffset)) queue.next = Math.max(queue.next, firstReadable(this.#view, slot));
   }
 
   #queueName(slot: number): string {
