@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { memoryPlatform } from '../../src/testing/index.js';
-import { appendMany, openTiny, readLog, readQueue, refusal, texts, until } from './harness.js';
+import { faultyPlatform, memoryPlatform } from '../../src/testing/index.js';
+import { appendMany, failure, openTiny, readLog, readQueue, refusal, texts, until } from './harness.js';
 
 describe('appendSync', () => {
   it('gives its receipt at once, in the order of all appends', async () => {
@@ -60,5 +60,26 @@ describe('appendSync', () => {
     await until(() => store.stats().flushedOffset === store.stats().writtenOffset);
     expect(store.stats().flushCount).toBeGreaterThan(0);
     await store.close();
+  });
+
+  it('that fails says what it knows: a full disk has not stored it, after any other failure nobody can tell', async () => {
+    for (const [code, expected] of [
+      ['ENOSPC', { code: 'DISK_FULL', stored: 'no' }],
+      ['EDQUOT', { code: 'DISK_FULL', stored: 'no' }],
+      ['EIO', { code: 'STORE_FAILED', stored: 'unknown' }],
+      ['EROFS', { code: 'STORE_FAILED', stored: 'unknown' }],
+    ] as const) {
+      const disk = memoryPlatform();
+      const failing = faultyPlatform(disk);
+      const store = await openTiny(failing);
+      await appendMany(store, 3);
+      // The disk may have taken all of it and fail all the same.
+      failing.add({ ops: ['writeSync'], path: /commitlog|tmp/, fault: { kind: 'error', code, done: expected.stored === 'unknown' } });
+      expect(await failure(() => store.appendSync({ topic: 'T', body: 'x' }))).toMatchObject(expected);
+      await store.close().catch(() => undefined);
+      const again = await openTiny(disk.crash('all'));
+      expect(texts(await readLog(again)).includes('x')).toBe(expected.stored === 'unknown');
+      await again.close();
+    }
   });
 });
