@@ -127,8 +127,8 @@ export const machineActions: readonly Action[] = [
   {
     name: 'bomb',
     weight: 1,
-    run: async ({ machine, random }) => {
-      machine.armBomb(1 + random.below(60), pick(random, ['synced', 'random', 'all']));
+    run: async ({ machine, random, keeps }) => {
+      machine.armBomb(1 + random.below(60), pick(random, keeps));
       await Promise.resolve();
     },
   },

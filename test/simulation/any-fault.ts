@@ -5,7 +5,8 @@ import { pick } from './small.js';
 /** One of the ways in which a machine fails that a store must live through without losing anything. */
 export function anyFault(random: SeededRandom): FaultRule {
   const code = pick(random, ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EACCES']);
-  const done = random.chance(0.2);
+  // A full disk has not taken all of it.
+  const done = random.chance(0.2) && code !== 'ENOSPC' && code !== 'EDQUOT';
   const fault = pick<() => Fault>(random, [
     () => ({ kind: 'error', code, done }),
     () => ({ kind: 'error', code, done }),
