@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { repositoryRoot } from './repository.js';
 
 /** What a figure depends on besides the program: it belongs beside every figure that is kept. */
 export interface Environment {
@@ -34,7 +35,8 @@ export function readEnvironment(directory: string): Environment {
 }
 
 function commit(): string | undefined {
-  const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  const git = (...words: string[]): string =>
+    execFileSync('git', words, { cwd: repositoryRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
     return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', 'src', 'bench') === '' ? '' : ' with changes');
   } catch {

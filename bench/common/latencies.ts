@@ -9,6 +9,11 @@ export interface LatencyUs {
   readonly max: number;
 }
 
+/** Pairs of a percentile and the microseconds that so many percent of the calls did not exceed. */
+export type LatencyCurve = readonly (readonly [percentile: number, us: number])[];
+
+const curvePercentiles: readonly number[] = [1, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 100];
+
 /**
  * How long calls took. Taking a time and recording it costs about as much as a quick append, so of many calls only every `sampleEvery`th
  * is measured: which ones does not depend on how long they take.
@@ -32,6 +37,17 @@ export class Latencies {
 
   end(begun: number): void {
     if (begun !== 0) this.#histogram.record(Math.max(1, Math.round((performance.now() - begun) * 1e6)));
+  }
+
+  /** A duration that was measured elsewhere, whatever `sampleEvery` says. */
+  record(ms: number): void {
+    this.#histogram.record(Math.max(1, Math.round(ms * 1e6)));
+  }
+
+  /** For a drawing: how long the quickest so many percent of the calls took at most. */
+  curve(): LatencyCurve {
+    const histogram = this.#histogram;
+    return histogram.count === 0 ? [] : curvePercentiles.map((percentile) => [percentile, histogram.percentile(percentile) / 1e3]);
   }
 
   summary(): LatencyUs {

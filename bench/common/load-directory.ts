@@ -1,16 +1,13 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-/** Beside the store of the main job; nothing of it stays. */
-const defaultParent = fileURLToPath(new URL('../../data/run-bench', import.meta.url));
+import { benchData } from './repository.js';
 
 /** A folder for the files of a load program, and how to be rid of it: only what the program made itself is deleted. */
 export function makeLoadDirectory(asked: string | undefined): { readonly directory: string; remove(): Promise<void> } {
   if (asked === undefined) {
-    mkdirSync(defaultParent, { recursive: true });
-    const directory = mkdtempSync(join(defaultParent, 'run-'));
+    mkdirSync(benchData, { recursive: true });
+    const directory = mkdtempSync(join(benchData, 'run-'));
     return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
   }
   const directory = resolve(asked);

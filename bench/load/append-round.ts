@@ -2,11 +2,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { openStore, type FlushMode, type StoreOptions } from '../../src/index.js';
-import { Latencies, type LatencyUs } from '../common/latencies.js';
+import { Latencies, type LatencyCurve, type LatencyUs } from '../common/latencies.js';
+import { blockBytesWritten } from '../common/machine-counters.js';
 import { perSecond } from '../common/numbers.js';
 import { watchProcess, type ProcessUse } from '../common/process-use.js';
 import { runRawWrites } from '../common/raw-writes.js';
 import { appendInWay, Goal, type AppendWay } from './append-ways.js';
+import { checkStored, type OpenForLoad } from './check-stored.js';
 import { loadMessages, type LoadShape } from './load-messages.js';
 
 export interface AppendLoadOptions extends LoadShape {
@@ -34,6 +36,9 @@ export interface AppendRound {
   readonly flushMs: number;
   readonly closeMs: number;
   readonly latencyUs: LatencyUs;
+  readonly latencyCurve: LatencyCurve;
+  /** Sent to the block device from opening until the store was closed, for each byte of a record; where the kernel tells. */
+  readonly blockBytesPerRecordByte: number | undefined;
   /** All threads, user and system; steadier than a rate on a machine that does other things too. */
   readonly cpuUsPerMessage: number;
   readonly use: ProcessUse;
@@ -58,11 +63,12 @@ const segmentBytes = 1024 ** 3;
 const largePieceBytes = 1024 ** 2;
 const noLimitMs = 1e12;
 
-/** One fresh store, filled and deleted. */
-export async function runAppendRound(directory: string, options: AppendLoadOptions): Promise<AppendRound> {
+/** One fresh store, filled, checked and deleted. */
+export async function runAppendRound(directory: string, options: AppendLoadOptions, open: OpenForLoad = openStore): Promise<AppendRound> {
   const path = join(directory, 'store');
   const storeOptions: StoreOptions = { flush: options.mode, recordChecksum: options.recordChecksum, keyIndex: options.keyIndex };
-  const store = await openStore(path, storeOptions);
+  const blockBytesBefore = blockBytesWritten() ?? 0;
+  const store = await open(path, storeOptions);
   const latencies = new Latencies(options.sampleEvery);
   const durationMaxMs = options.seconds > 0 ? options.seconds * 1_000 : noLimitMs;
   const endWatch = watchProcess();
@@ -72,7 +78,9 @@ export async function runAppendRound(directory: string, options: AppendLoadOptio
   const durationMs = performance.now() - started;
   const use = endWatch();
   const flushMs = await timed(() => store.flush());
+  await checkStored(store, options, count, 1, options.keyIndex);
   const closeMs = await timed(() => store.close());
+  const blockBytes = blockBytesWritten();
   await rm(path, { recursive: true });
   return {
     messageCount: count,
@@ -83,6 +91,8 @@ export async function runAppendRound(directory: string, options: AppendLoadOptio
     flushMs,
     closeMs,
     latencyUs: latencies.summary(),
+    latencyCurve: latencies.curve(),
+    blockBytesPerRecordByte: blockBytes === undefined ? undefined : (blockBytes - blockBytesBefore) / Math.max(1, recordBytes),
     cpuUsPerMessage: ((use.cpuUserMs + use.cpuSystemMs) * 1e3) / Math.max(1, count),
     use,
   };

@@ -46,7 +46,12 @@ async function main(): Promise<void> {
   try {
     const environment = readEnvironment(directory);
     const generatorNsPerMessage = measureGenerator(options);
-    const warmUp: AppendLoadOptions = { ...options, seconds: 0, count: Math.min(options.count, 20_000) };
+    const warmUp: AppendLoadOptions = {
+      ...options,
+      seconds: 0,
+      count: Math.min(options.count, 20_000),
+      queues: Math.min(options.queues, 64),
+    };
     await runAppendRound(directory, warmUp);
     const store: AppendRound[] = [];
     const raw: RawRounds[] = [];
@@ -82,6 +87,10 @@ function mediansOf(store: readonly AppendRound[], raw: readonly RawRounds[]) {
     eventLoopP99Ms: of(store, (round) => round.use.eventLoopDelayMs.p99),
     eventLoopMaxMs: of(store, (round) => round.use.eventLoopDelayMs.max),
     rssBytesMax: of(store, (round) => round.use.rssBytesMax),
+    openFilesMax: of(store, (round) => round.use.openFilesMax ?? 0),
+    collectionsTotalMs: of(store, (round) => round.use.garbageCollection.totalMs),
+    collectionsMaxMs: of(store, (round) => round.use.garbageCollection.maxMs),
+    blockBytesPerRecordByte: of(store, (round) => round.blockBytesPerRecordByte ?? 0),
     heapUsedBytesMax: of(store, (round) => round.use.heapUsedBytesMax),
     cpuUsPerMessage: of(store, (round) => round.cpuUsPerMessage),
     cpuUserMs: of(store, (round) => round.use.cpuUserMs),
@@ -113,6 +122,9 @@ function describeMedians(options: AppendLoadOptions, medians: Medians, generator
   console.error(`  event loop late by ${formatMs(medians.eventLoopP99Ms)} (p99), ${formatMs(medians.eventLoopMaxMs)} (max)`);
   console.error(
     `  memory    ${formatBytes(medians.rssBytesMax)} resident, ${formatBytes(medians.heapUsedBytesMax)} heap; processor ${formatMs(medians.cpuUserMs)} user, ${formatMs(medians.cpuSystemMs)} system, ${medians.cpuUsPerMessage.toFixed(2)} us a message`,
+  );
+  console.error(
+    `  disk      ${medians.blockBytesPerRecordByte.toFixed(2)} bytes to the device for a byte of a record (0: not known); ${formatCount(medians.openFilesMax)} files open; collections ${formatMs(medians.collectionsTotalMs)}, longest ${formatMs(medians.collectionsMaxMs)}`,
   );
   console.error(`  making the messages took ${generatorNsPerMessage.toFixed(0)} ns each, which is part of the store's figures`);
 }
