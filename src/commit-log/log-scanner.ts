@@ -42,13 +42,14 @@ export type RecordVisitor = (view: RecordView, offset: number, bytes: Buffer) =>
 export class LogScanner {
   readonly #segments: LogSegments;
   readonly #view = new RecordView();
-  #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #chunk: Buffer;
   /** The chunk holds the log's bytes [start, end). */
   #start = 0;
   #end = 0;
 
   constructor(segments: LogSegments) {
     this.#segments = segments;
+    this.#chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, segments.segmentBytes));
   }
 
   async scan(options: ScanOptions, visit: RecordVisitor): Promise<ScanEnd> {

@@ -5,6 +5,7 @@ import { endOfDamaged } from './damaged-record.js';
 import { isInSpans } from './manifest.js';
 import { believedRuns, RUN_QUEUE_COUNT_MAX, type Run } from './believed-runs.js';
 import { type Continued, numbersAfter } from './queue-numbers.js';
+import type { QueuePlace } from './queue-places.js';
 import type { SkipOptions } from './skip-damage.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -17,9 +18,9 @@ const RUN_COUNT_MAX = 1024;
 /**
  * Where the log can be read again behind damage at `start`; the segment's end if there is no such place. In this order:
  *
- * 1. a record that a queue entry names;
- * 2. the end of the damaged record, where what is left of it says so for certain (`endOfDamaged`);
- * 3. a record found by search, if records follow it without a break to the segment's end or to a place that a queue entry names;
+ * 1. the end of the damaged record, where what is left of it says so for certain (`endOfDamaged`);
+ * 2. a record found by search, if records follow it without a break to the segment's end or to a place that a queue entry names;
+ * 3. a record that a queue entry names;
  * 4. one after which there is further damage, if its records have the numbers that are missing in their queues (`believedRuns`).
  *
  * A message's body may hold what looks like records, in the right place and with the right checksums; they must not be taken for any.
@@ -61,16 +62,22 @@ async function look(options: SkipOptions, start: number): Promise<{ readonly cer
   // Nearer than the smallest record there is no other, and nothing could stand in between.
   const nearest = start + shortFillerBytesMin({ storeHost: options.storeHost, recordChecksum: isInSpans(options.spans, start) });
   const places = options.placesIn(nearest, segmentEnd);
-  for (const place of places) {
-    const record = await recordAt(options, place.physicalOffset);
-    if (record?.recordBytes === place.recordBytes && record.topic === place.topic && record.queueId === place.queueId)
-      return { certain: place.physicalOffset, runs: [] };
-  }
   const end = await endOfDamaged(options, start, segmentEnd);
   if (end !== undefined && end >= nearest) return { certain: end, runs: [] };
   const named = new Set(places.map((place) => place.physicalOffset));
   if (options.lastRecordStart !== undefined) named.add(options.lastRecordStart);
-  return await search(options, nearest, segmentEnd, named);
+  // In front of the first place that is known there may be records that no entry names any more.
+  return await search(options, nearest, (await firstNamed(options, places)) ?? segmentEnd, named);
+}
+
+/** The first place named by an entry at which there is the record that it names. */
+async function firstNamed(options: SkipOptions, places: readonly QueuePlace[]): Promise<number | undefined> {
+  for (const place of places) {
+    const record = await recordAt(options, place.physicalOffset);
+    if (record?.recordBytes === place.recordBytes && record.topic === place.topic && record.queueId === place.queueId)
+      return place.physicalOffset;
+  }
+  return undefined;
 }
 
 interface FoundRecord {
@@ -95,13 +102,13 @@ async function recordAt(options: SkipOptions, offset: number): Promise<FoundReco
 async function runFrom(
   options: SkipOptions,
   offset: number,
-  segmentEnd: number,
+  limit: number,
   named: ReadonlySet<number>,
 ): Promise<{ readonly run: Run; readonly isConnected: boolean }> {
   const numbers = new Map<string, { readonly first: number; last: number }>();
   let isNamed = false;
   const stopped = await new LogScanner(options.segments).scan(
-    { from: offset, limit: segmentEnd, verify: true, isOurs: (at) => isInSpans(options.spans, at), signal: options.signal },
+    { from: offset, limit: limit, verify: true, isOurs: (at) => isInSpans(options.spans, at), signal: options.signal },
     (view, at) => {
       isNamed ||= named.has(at + view.recordBytes);
       if (view.hasQueueOffset && numbers.size <= RUN_QUEUE_COUNT_MAX) {
@@ -113,42 +120,41 @@ async function runFrom(
       return !isNamed;
     },
   );
-  const isConnected = isNamed || stopped.reason === 'limit' || (stopped.count > 0 && stopped.offset >= options.durable);
+  const isConnected = isNamed || stopped.offset === limit || (stopped.count > 0 && stopped.offset >= options.durable);
   return { run: { start: offset, end: stopped.offset, numbers }, isConnected };
 }
 
-/** The first connected run, or the segment's end, and the runs that are not connected in front of it. */
+/** The first run that leads to `limit` or to a place that is known, or `limit`, and the runs that lead nowhere in front of it. */
 async function search(
   options: SkipOptions,
   from: number,
-  segmentEnd: number,
+  limit: number,
   named: ReadonlySet<number>,
 ): Promise<{ readonly certain: number; readonly runs: readonly Run[] }> {
   const { segments } = options;
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, segments.segmentBytes));
   const view = new RecordView();
   const runs: Run[] = [];
-  for (let at = from; at < segmentEnd; at += CHUNK_BYTES - OVERLAP_BYTES) {
+  for (let at = from; at < limit; at += chunk.length - OVERLAP_BYTES) {
     options.signal?.throwIfAborted();
     const bytes = await segments.read(chunk, at);
     for (const candidate of candidates(chunk, bytes)) {
       const offset = at + candidate;
+      if (offset >= limit) break;
       // What lies inside a run is part of its records.
       if (offset < (runs.at(-1)?.end ?? 0)) continue;
       // The head alone tells most of them apart.
       const kind = view.read(chunk, candidate, bytes);
       const mayBe =
-        kind === 'record'
-          ? view.physicalOffset === offset
-          : view.bytesNeeded > bytes - candidate && offset + view.bytesNeeded <= segmentEnd;
+        kind === 'record' ? view.physicalOffset === offset : view.bytesNeeded > bytes - candidate && offset + view.bytesNeeded <= limit;
       if (!mayBe) continue;
-      const { run, isConnected } = await runFrom(options, offset, segmentEnd, named);
+      const { run, isConnected } = await runFrom(options, offset, limit, named);
       if (isConnected) return { certain: offset, runs };
       if (run.end > offset && runs.length < RUN_COUNT_MAX) runs.push(run);
     }
-    if (bytes < CHUNK_BYTES) break;
+    if (bytes < chunk.length) break;
   }
-  return { certain: segmentEnd, runs };
+  return { certain: limit, runs };
 }
 
 function candidates(chunk: Buffer, bytes: number): readonly number[] {
