@@ -73,7 +73,7 @@ function appendSync(history: History): void {
 async function appendAll(history: History): Promise<void> {
   const { given, flush } = askedFlush(history);
   const stream = history.model.newStream();
-  const wanted = history.random.below(40);
+  const wanted = history.random.below(12);
   const sent: Sent[] = [];
   const { clock } = history.machine;
   const source = async function* (): AsyncGenerator<NewMessage> {
@@ -130,7 +130,7 @@ export const writeActions: readonly Action[] = [
     name: 'burst',
     weight: 8,
     async run(history) {
-      const count = 2 + history.random.below(20);
+      const count = 2 + history.random.below(8);
       for (let done = 0; done < count; done += 1) history.float(append(history));
       history.operations += count - 1;
       if (history.random.chance(0.5)) await history.machine.clock.turn();

@@ -88,7 +88,7 @@ export class History {
   }
 
   async #live(): Promise<void> {
-    const count = 15 + this.random.below(30);
+    const count = 12 + this.random.below(20);
     if (this.random.chance(0.4)) this.machine.addFault(anyFault(this.random));
     for (let done = 0; done < count && !this.machine.isDown; done += 1) {
       if (this.store.status !== 'open' && this.random.chance(0.3)) break;
@@ -291,7 +291,7 @@ export class History {
       flushIntervalMs: pick(random, [1, 10, 500]),
       recovery: pick(random, ['strict', 'skip', 'truncate']),
       recordChecksum: this.#recordChecksum || random.chance(0.5),
-      openFilesMax: pick(random, [4, 6, 16, 256]),
+      openFilesMax: pick(random, random.chance(0.15) ? [4, 6, 16] : [256]),
       freeBytesMin: 0,
       pendingBytesMax: pick(random, [1, 2000, 64 * 1024 * 1024]),
       unflushedBytesMax: pick(random, [1, 3000, 1024 * 1024 * 1024]),

@@ -78,7 +78,7 @@ export class Model {
     const body = random.bytes(bytes);
     body.write(String(id).padStart(idDigits, '0'), 0, 'latin1');
     const topic = topics[random.below(topics.length)] ?? 'A';
-    const keys = [...(random.chance(0.6) ? [`k${id}`] : []), ...(random.chance(0.3) ? [random.chance(0.5) ? 'Aa' : 'BB'] : [])];
+    const keys = [...(random.chance(0.25) ? [`k${id}`] : []), ...(random.chance(0.35) ? [random.chance(0.5) ? 'Aa' : 'BB'] : [])];
     const queueId = random.below(random.chance(0.85) ? 2 : 4);
     const sent: Sent = {
       id,
