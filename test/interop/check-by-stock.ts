@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import type { SeenMessage } from './driver.js';
 import { type Facts, factsOfSeen } from './facts.js';
+import type { Dialect } from './maven/class-path.js';
 import type { Stock } from './stock.js';
 
 /** Queue by queue, each in the order of its offsets. */
@@ -71,6 +72,8 @@ export async function checkByTime(stock: Stock, facts: readonly Facts[]): Promis
 /** Queue by queue in order, by the stock push consumer, each message once. */
 export async function checkConsumed(stock: Stock, facts: readonly Facts[], topic: string, group: string): Promise<void> {
   const expected = facts.filter((fact) => fact.topic === topic);
+  const starts = [...byQueue(expected).values()].map((queue) => [queue[0]!.queueId, queue[0]!.queueOffset] as const);
+  await stock.setConsumerOffsets(group, topic, Object.fromEntries(starts));
   const seen = await stock.consume({ topic, group, count: expected.length, timeoutMs: 120_000, quietMs: 500, orderly: true });
   const found = byQueue(seen.map(factsOfSeen));
   const wanted = byQueue(expected);
@@ -88,7 +91,7 @@ export function expectSame(what: string, found: readonly Facts[], expected: read
 function expectAmong(what: string, found: readonly Facts[], expected: readonly Facts[]): void {
   const byOffset = new Map(expected.map((fact) => [fact.physicalOffset, fact]));
   expect(found.length, `${what}: how many`).toBeGreaterThanOrEqual(32);
-  for (const fact of found) expect(fact, what).toEqual(byOffset.get(fact.physicalOffset));
+  for (const fact of found) expectSame(what, [fact], [byOffset.get(fact.physicalOffset)!]);
 }
 
 /** Lines of a broker's log that speak of files or records, so of what we have written. */
@@ -106,12 +109,17 @@ const harmless: readonly RegExp[] = [
   /Unknown channel option/,
   /RocketmqRemoting - Channel\[.*auto-read is disabled/,
   /NETTY EVENT: remove not active channel/,
+  // The end of the log and the end of the queues, met in every recovery: a store of its own gives the same two lines (see harness.test.ts).
+  /RocketmqStore - found a illegal magic code 0x0$/,
+  /RocketmqStore - maxPhyOffsetOfConsumeQueue\((\d+)\) >= processOffset\(\1\), truncate dirty logic files/,
+  /message store has shutdown, so getMessage is forbidden|RocketmqTransaction - .*(?:return null|pullResult is null)/,
   // A consumer without offsets of its own begins at 0, where retention has left nothing.
   /PULL_OFFSET_MOVED:correction offset\..* requestOffset=0,/,
 ];
 
 /** Asked for a key that a deleted message had too: the index goes back further than the log, in a broker's own store as in ours. */
-export function isOfDeletedRecords(line: string, minOffset: number): boolean {
+export function isOfDeletedRecords(line: string, minOffset: number, dialect: Dialect): boolean {
+  if (dialect === 'v4' && minOffset > 0 && line.endsWith('ERROR RocketmqStore - queryMessage exception')) return true;
   const offset = /Offset not matched\. Request offset: (\d+),/.exec(line)?.[1];
   return offset !== undefined && Number(offset) < minOffset;
 }

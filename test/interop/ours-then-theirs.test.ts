@@ -53,8 +53,9 @@ for (const dialect of ['v5', 'v4'] as const) {
       expect(await checkByOffset(stock, facts)).toBe(facts.length);
     });
 
+    // 4.9 forgets the minimum of such a queue at a restart, also in a store of its own.
     it('a queue of which retention has left nothing keeps its numbering', async () => {
-      expect(await stock.bounds(earlyTopic, 0)).toEqual({ min: 10, max: 10 });
+      expect(await stock.bounds(earlyTopic, 0)).toEqual({ min: dialect === 'v4' ? 0 : 10, max: 10 });
     });
 
     it('every message is found by each of its keys', async () => {
@@ -75,7 +76,7 @@ for (const dialect of ['v5', 'v4'] as const) {
 
     it('after all of it, and after its shutdown, the log of the broker has no complaint about our files', async () => {
       await broker.stop();
-      expect(complaints(broker.log()).filter((line) => !isOfDeletedRecords(line, minOffset))).toEqual([]);
+      expect(complaints(broker.log()).filter((line) => !isOfDeletedRecords(line, minOffset, dialect))).toEqual([]);
     });
   });
 }

@@ -44,6 +44,7 @@ export class Stock implements AsyncDisposable {
   readonly #nameServerPort: number;
   readonly #driver: Driver;
   #broker: Broker | undefined;
+  #brokerHost = '127.0.0.1';
 
   private constructor(parts: {
     dialect: Dialect;
@@ -76,7 +77,7 @@ export class Stock implements AsyncDisposable {
   }
 
   get brokerAddress(): string {
-    return `127.0.0.1:${this.brokerPort}`;
+    return `${this.#brokerHost}:${this.brokerPort}`;
   }
 
   /** `storeHost` for `openStore`. */
@@ -86,6 +87,7 @@ export class Stock implements AsyncDisposable {
 
   /** A broker process over `directory`; `settings` are added to its configuration. Waits for nothing. */
   launchBroker(directory: string, sizes: Sizes, settings: Readonly<Record<string, string | number | boolean>> = {}): Broker {
+    this.#brokerHost = String(settings['brokerIP1'] ?? '127.0.0.1');
     const configuration = join(this.home, 'broker.conf');
     writeFileSync(configuration, this.#configuration(directory, sizes, settings));
     const command = ['java', ...jvmOptions, ...ownOptions(this.home, 'broker', this.#nameServerPort), '-cp', this.#classPath];
@@ -192,6 +194,10 @@ export class Stock implements AsyncDisposable {
 
   consume(call: ConsumeCall): Promise<readonly SeenMessage[]> {
     return this.#driver.call('consume', call);
+  }
+
+  setConsumerOffsets(group: string, topic: string, offsets: Readonly<Record<number, number>>): Promise<unknown> {
+    return this.#driver.call('setConsumerOffsets', { brokerName, broker: this.brokerAddress, group, topic, offsets });
   }
 
   /** `topic/queueId` -> the offset that the broker keeps for the group. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type NewMessage, openStore } from '../../../src/index.js';
 import { type Described, type GoldenManifest, readFiles, writeGolden } from '../../golden/golden-store.js';
 import { capacities } from '../bytes/capacities.js';
@@ -30,8 +31,8 @@ export async function generate(recipe: Recipe): Promise<number> {
     if (recipe.end === 'closed') await child.close();
     else await child.kill();
     const { kept, leftOut } = divide(readFiles(directory));
-    const { name, what, end } = recipe;
-    const manifest: GoldenManifest = { name, what, rocketmqVersion: stock.version, settings, end, leftOut, ...described };
+    const { name, what, end, refusedAs } = recipe;
+    const manifest: GoldenManifest = { name, what, rocketmqVersion: stock.version, settings, end, refusedAs, leftOut, ...described };
     writeGolden(manifest, kept);
     return described.messages.length;
   } finally {
@@ -55,10 +56,12 @@ type Settings = Readonly<Record<string, string | number | boolean>>;
 
 async function fillStore(recipe: Recipe, child: StockProcess, directory: string, settings: Settings): Promise<Described> {
   const { dialect, storeHost: address } = recipe;
-  const steps = stepsFor({ dialect, seed: recipe.name.length, stepCount, hasTags: true });
+  const isRefused = recipe.refusedAs !== undefined;
+  const steps = stepsFor({ dialect, seed: recipe.name.length, stepCount: isRefused ? 10 : stepCount, hasTags: true });
   const wish = { directory: `${directory}-first`, recordChecksum: false, storeHost: { address, port: 10_911 } };
   const texts = propertyTexts(wish, await writeOurs(wish, steps, [Date.UTC(2024, 0, 1)]));
-  await child.call({ do: 'open', directory, settings });
+  const batchQueueTopic = recipe.refusedAs === 'batch queues' ? 'Orders' : undefined;
+  await child.call({ do: 'open', directory, settings, batchQueueTopic });
   let next = 0;
   for (const { messages, isBatch } of steps) {
     const requests = messages.map((message, i) => requestOf(message, texts[next + i] ?? Buffer.alloc(0), wish));
@@ -66,13 +69,18 @@ async function fillStore(recipe: Recipe, child: StockProcess, directory: string,
     const { status } = await child.call<{ readonly status: string }>({ do: 'put', batch: isBatch, messages: requests });
     if (status !== 'PUT_OK') throw new Error(`message ${next - 1}: ${status}`);
   }
+  if (isRefused) return { minOffset: 0, maxOffset: 0, messages: [], queues: [], keys: [] };
+  const isTrimmed = async (): Promise<boolean> => (await child.call<{ readonly minOffset: number }>({ do: 'bounds' })).minOffset > 0;
+  while (recipe.isTrimmed && !(await isTrimmed())) await setTimeout(2_000);
+  // Queues and index follow the log.
+  if (recipe.isTrimmed) await setTimeout(5_000);
   return await child.call<Described>({ do: 'describe' });
 }
 
 async function fillBroker(recipe: Recipe, child: StockProcess, directory: string, settings: Settings): Promise<Described> {
   if (recipe.way === 'copies') await fillOurs(directory);
   const brokerSettings =
-    recipe.way === 'copies' ? { transactionCheckInterval: 2_000, transactionTimeOut: 500 } : { transactionCheckInterval: 600_000 };
+    recipe.way === 'copies' ? { transactionCheckInterval: 10_000, transactionTimeOut: 500 } : { transactionCheckInterval: 600_000 };
   const port = await freePort();
   await child.call({ do: 'start', directory, home: `${directory}-home`, settings, brokerSettings, port, nameServerPort: port + 2 });
   if (recipe.way === 'copies') await child.call({ do: 'copies' });

@@ -14,13 +14,30 @@ export interface Recipe {
   /** Beside those that make everything small. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly storeHost: string;
+  /** Waits until the broker has deleted its oldest segments; its clean-up first looks a minute after the start. */
+  readonly isTrimmed: boolean;
+  /** With these words stratalog refuses the store, which is in a shape that it does not read. */
+  readonly refusedAs: string | undefined;
 }
 
 const recipe = (given: Pick<Recipe, 'name' | 'what' | 'dialect' | 'end' | 'way'> & Partial<Recipe>): Recipe => ({
   settings: {},
   storeHost: '192.168.1.10',
+  isTrimmed: false,
+  refusedAs: undefined,
   ...given,
 });
+
+const everyHour: string = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0')).join(';');
+
+const refused = (name: string, refusedAs: string, settings: Recipe['settings']): Recipe =>
+  recipe({ name, what: refusedAs, dialect: 'v5', end: 'closed', way: 'store', settings, refusedAs });
+
+const refusals: readonly Recipe[] = [
+  refused('v5-refused-ext', 'extended queues', { enableConsumeQueueExt: true, mappedFileSizeConsumeQueueExt: 65_536 }),
+  refused('v5-refused-batch', 'batch queues', { mapperFileSizeBatchConsumeQueue: 4_600 }),
+  refused('v5-refused-rocksdb', 'RocksDB queues', { storeType: 'defaultRocksDB' }),
+];
 
 export const recipes: readonly Recipe[] = [
   recipe({ name: 'v5-closed', what: 'messages of every kind', dialect: 'v5', end: 'closed', way: 'store' }),
@@ -74,4 +91,31 @@ export const recipes: readonly Recipe[] = [
     way: 'copies',
   }),
   recipe({ name: 'v4-copies-killed', what: 'the same by 4.9, the process killed', dialect: 'v4', end: 'killed', way: 'copies' }),
+  recipe({
+    name: 'v5-own-delay-levels',
+    what: 'a broker with delay levels of its own: the times in the queue entries of delayed messages follow from no level that stratalog knows',
+    dialect: 'v5',
+    end: 'closed',
+    way: 'store',
+    settings: { messageDelayLevel: '10m 20m 30m 7h' },
+  }),
+  recipe({
+    name: 'v5-trimmed-closed',
+    what: 'the broker has deleted its oldest segments',
+    dialect: 'v5',
+    end: 'closed',
+    way: 'store',
+    settings: { fileReservedTime: 0, deleteWhen: everyHour, deleteFileBatchMax: 2, cleanResourceInterval: 3_600_000 },
+    isTrimmed: true,
+  }),
+  recipe({
+    name: 'v4-trimmed-killed',
+    what: 'the broker has deleted all segments but the last, and was killed',
+    dialect: 'v4',
+    end: 'killed',
+    way: 'store',
+    settings: { fileReservedTime: 0, deleteWhen: everyHour, cleanResourceInterval: 3_600_000 },
+    isTrimmed: true,
+  }),
+  ...refusals,
 ];

@@ -70,6 +70,7 @@ public final class Driver {
             case "view": return Collections.singletonList(Shapes.of(clients.admin().viewMessage(command.getString("topic"), command.getString("id"))));
             case "byKey": return clients.byKey(command);
             case "consume": return Consumers.consume(clients, command);
+            case "setConsumerOffsets": return clients.setConsumerOffsets(command);
             case "consumerOffsets": return clients.consumerOffsets(command);
             case "runtime": return clients.admin().fetchBrokerRuntimeStats(command.getString("broker")).getTable();
             case "mqadmin": return mqadmin(command.getJSONArray("arguments").toArray(new String[0]));

@@ -50,7 +50,8 @@ final class Described {
         long max = store.getMaxPhyOffset();
         for (long offset = Math.max(0, store.getMinPhyOffset()); offset < max; ) {
             MessageExt message = store.lookMessageByOffset(offset);
-            if (message == null) {
+            // Of a blank, 4.9 makes a message of zeros.
+            if (message == null || message.getCommitLogOffset() != offset) {
                 offset += segmentBytes - offset % segmentBytes;
             } else {
                 found.add(message);
@@ -148,7 +149,7 @@ final class Described {
         answer.put("messageId", idOf(message));
         answer.put("bodyBytes", body.length);
         answer.put("bodySha256", HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(body)).substring(0, 32));
-        answer.put("properties", message.getProperties() == null ? Map.of() : message.getProperties());
+        answer.put("properties", message.getProperties() == null ? new LinkedHashMap<>() : message.getProperties());
         return answer;
     }
 

@@ -51,10 +51,8 @@ public final class StockStore {
             case "describe":
                 awaitDispatch();
                 return new Described(store, Path.of(config.getStorePathRootDir()), config.getMappedFileSizeCommitLog()).all();
-            case "flush":
-                awaitDispatch();
-                store.flush();
-                return Map.of("flushed", store.getMaxPhyOffset());
+            case "bounds":
+                return Map.of("minOffset", store.getMinPhyOffset(), "maxOffset", store.getMaxPhyOffset());
             case "close":
                 awaitDispatch();
                 store.shutdown();
@@ -72,7 +70,7 @@ public final class StockStore {
         config.setStorePathRootDir(Lines.text(call, "directory"));
         config.setStorePathCommitLog(Lines.text(call, "directory") + "/commitlog");
         config.setHaListenPort(0);
-        store = newStore(topicsOf(call));
+        store = newStore(topicsOf(call), settings.getProperty("storeType", "").equals("defaultRocksDB"));
         boolean isLoaded = store.load();
         if (isLoaded) store.start();
         return Map.of("loaded", isLoaded, "minOffset", store.getMinPhyOffset(), "maxOffset", store.getMaxPhyOffset());
@@ -88,9 +86,11 @@ public final class StockStore {
     }
 
     /** 5.x wants the table of topics besides. */
-    private DefaultMessageStore newStore(ConcurrentHashMap<String, TopicConfig> topics) throws Exception {
+    private DefaultMessageStore newStore(ConcurrentHashMap<String, TopicConfig> topics, boolean isRocksDB) throws Exception {
         MessageArrivingListener listener = (topic, queueId, offset, tagsCode, storedAt, bits, properties) -> { };
-        for (Constructor<?> constructor : DefaultMessageStore.class.getConstructors()) {
+        Class<?> storeClass = DefaultMessageStore.class;
+        if (isRocksDB) storeClass = Class.forName("org.apache.rocketmq.store.RocksDBMessageStore");
+        for (Constructor<?> constructor : storeClass.getConstructors()) {
             BrokerStatsManager stats = new BrokerStatsManager("stock", false);
             BrokerConfig broker = new BrokerConfig();
             if (constructor.getParameterCount() == 4) return (DefaultMessageStore) constructor.newInstance(config, stats, listener, broker);

@@ -24,7 +24,7 @@ import org.apache.rocketmq.store.config.MessageStoreConfig;
 public final class StockBroker {
     private static final String GROUP = "golden-group";
     private static final int QUEUE_COUNT = 3;
-    private static final long PATIENCE_MS = 60_000;
+    private static final long PATIENCE_MS = 180_000;
 
     private NamesrvController nameServer;
     private BrokerController broker;
@@ -187,6 +187,7 @@ public final class StockBroker {
         consumer = new DefaultMQPushConsumer(GROUP);
         consumer.setNamesrvAddr(nameServerAddress);
         consumer.setVipChannelEnabled(false);
+        consumer.setPollNameServerInterval(1_000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setMaxReconsumeTimes(1);
         consumer.setConsumeMessageBatchMaxSize(1);
@@ -202,6 +203,8 @@ public final class StockBroker {
     /** What a broker makes of messages that are there already: retries and dead letters, delayed ones delivered, half ones put again. */
     private Object copies() throws Exception {
         long before = store().getMaxPhyOffset();
+        // A consumer that starts before the broker is known asks again only after half a minute.
+        begin(new DefaultMQProducer("golden-route"));
         consumeWithFailures("retry");
         await("dead letters", () -> maxOf("%DLQ%" + GROUP, 1) >= 2);
         await("what was delayed", () -> maxOf("Later", QUEUE_COUNT) >= 1);
@@ -253,8 +256,12 @@ public final class StockBroker {
         throw new IllegalStateException("waited in vain for " + what);
     }
 
-    /** Stops the clients, and waits until nothing has been appended for a while: offsets and operations are written in arrears. */
+    /**
+     * Stops the clients and what looks after half messages (it does so once more when the broker stops), and waits until nothing has been
+     * appended for a while: operations are written in arrears.
+     */
     private void settle() throws Exception {
+        broker.getTransactionalMessageCheckService().shutdown();
         consumer.shutdown();
         for (DefaultMQProducer producer : producers) producer.shutdown();
         long end = -1;
