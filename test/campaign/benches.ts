@@ -1,4 +1,4 @@
-export type BenchName = 'simulation' | 'sweep' | 'kill' | 'power' | 'full' | 'io-errors' | 'races' | 'limits' | 'damage' | 'decoders';
+export type BenchName = 'simulation' | 'sweep' | 'kill' | 'power' | 'full' | 'io-errors' | 'races' | 'limits' | 'damage' | 'tests';
 
 /** A bench as it can be run: by a program, with a seed and a count, writing a result file. */
 export interface BenchSpec {
@@ -64,8 +64,8 @@ export const benches: readonly BenchSpec[] = [
     program: 'test/simulation/main.ts',
     args: (seedFrom, count) => [...seedAndCount(seedFrom, count), '--failures-max', '1'],
     seedsOf: oneEach,
-    countFirst: 100,
-    countInVain: 500,
+    countFirst: 200,
+    countInVain: 60,
   },
   crashBench(
     'kill',
@@ -103,8 +103,20 @@ export const benches: readonly BenchSpec[] = [
     program: 'test/damage/main.ts',
     args: seedAndCount,
     seedsOf: oneEach,
-    countFirst: 100,
-    countInVain: 500,
+    countFirst: 20,
+    countInVain: 200,
+  },
+  {
+    name: 'tests',
+    about: 'The tests of the store by name, each of one behaviour; of the folders that decide over data.',
+    unit: 'tests',
+    goal: 1,
+    covers: wholeEngine,
+    program: 'test/campaign/named-tests.ts',
+    args: seedAndCount,
+    seedsOf: () => 1,
+    countFirst: 1,
+    countInVain: 1,
   },
 ];
 

@@ -74,6 +74,18 @@ async function main(): Promise<number> {
   const green: GreenRun[] = [];
   const tree = new TreeCopy(source);
   const engine = engineHash(tree.path, wholeEngine);
+  const runOf = (tried: readonly ControlOutcome[], unbroken: readonly GreenRun[]): ControlsRun => {
+    const made = new Set(unbroken.map(({ bench }) => bench));
+    return {
+      commit,
+      engine,
+      node: process.version,
+      kernel: release(),
+      at: new Date().toISOString(),
+      outcomes: tried.filter(({ bench }) => made.has(bench)),
+      green: unbroken,
+    };
+  };
   process.once('exit', () => tree.remove());
   process.once('SIGINT', () => process.exit(130));
   process.once('SIGTERM', () => process.exit(143));
@@ -90,11 +102,11 @@ async function main(): Promise<number> {
     if (count === 0) continue;
     const unbroken = await runUnbroken(spec, tree.path, given.seed, count);
     green.push(unbroken);
+    // Bench by bench, so that a run that is ended early has not been for nothing.
+    if (given.record) recordControls(runOf([...outcomes], [...green]));
     console.log(`${spec.name}: the engine as it is, ${count} ${spec.unit}: ${unbroken.isGreen ? 'green' : `NOT GREEN: ${unbroken.by}`}`);
   }
-  const run: ControlsRun = { commit, engine, node: process.version, kernel: release(), at: new Date().toISOString(), outcomes, green };
-  if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(run, null, 2)}\n`);
-  if (given.record) recordControls(run);
+  if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(runOf(outcomes, green), null, 2)}\n`);
   const missed = outcomes.filter(({ expected, result }) => expected && result === 'not caught');
   const notGreen = green.filter(({ isGreen }) => !isGreen);
   const skipped = outcomes.filter(({ result }) => result === 'skipped');
