@@ -194,10 +194,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const watermark = await validWatermark(options);
   const min = segments.minOffset;
   const durable = watermark?.flushedOffset ?? (await stockStart(segments, found.checkpoint));
-  if (hasFailedSyncs(options.platform.fs, options.paths)) {
-    await options.beforeChanges();
-    await makeAnew({ ...options, fs: options.platform.fs }, watermark === undefined ? min : durable, found);
-  }
+  await makeAnew(options, watermark === undefined ? min : durable);
   const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
   const state = trustedState(options, isForeign);
   const from = Math.max(min, state?.safeOffset ?? min);

@@ -8,7 +8,7 @@ const SMALL_FILE_BYTES_MAX = 256 * 1024 * 1024;
  * Where everything of a store lies.
  *
  *   commitlog/  consumequeue/  index/  config/  checkpoint  abort  lock     Apache RocketMQ's
- *   stratalog/  manifest  watermark  state  tmp/  aside/  rebuild/          ours; a broker does not look into it
+ *   stratalog/  manifest  watermark  state  unsynced  tmp/  aside/  rebuild/    ours; a broker does not look into it
  */
 export class StorePaths {
   readonly root: string;
@@ -22,6 +22,7 @@ export class StorePaths {
   readonly manifest: string;
   readonly watermark: string;
   readonly state: string;
+  readonly unsynced: string;
   readonly making: string;
   readonly aside: string;
   readonly rebuild: string;
@@ -38,6 +39,7 @@ export class StorePaths {
     this.manifest = `${this.own}/manifest`;
     this.watermark = `${this.own}/watermark`;
     this.state = `${this.own}/state`;
+    this.unsynced = `${this.own}/unsynced`;
     this.making = `${this.own}/tmp`;
     this.aside = `${this.own}/aside`;
     this.rebuild = `${this.own}/rebuild`;

@@ -3,6 +3,7 @@ import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import { readLockHolder } from '../platform/lock-holder.js';
 import type { DirectoryLock, FileSystem, Platform } from '../platform/platform.js';
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
+import { forgetFailedSyncs, noteFailedSyncs } from '../recovery/failed-syncs.js';
 import type { KeptOptions } from '../recovery/manifest.js';
 import { ownSegment } from '../recovery/own-segment.js';
 import { recover, type Recovered } from '../recovery/recover.js';
@@ -22,7 +23,12 @@ const QUEUE_ENTRY_BYTES = 20;
  * Opens a store for writing: lock, look, decide, and only then, if anything is to be changed, `abort` and the changes. A refusal
  * leaves every byte as it was.
  */
-export async function openWriter(directory: string, options: ResolvedOptions, platform: Platform): Promise<Engine> {
+export async function openWriter(directory: string, options: ResolvedOptions, machine: Platform): Promise<Engine> {
+  const platform: Platform = {
+    fs: noteFailedSyncs(machine.fs, new StorePaths(directory)),
+    clock: machine.clock,
+    randomBytes: (count) => machine.randomBytes(count),
+  };
   const { fs, clock } = platform;
   const startMs = clock.monotonicMs();
   options.signal?.throwIfAborted();
@@ -91,6 +97,7 @@ async function start(foundation: Foundation, found: Examination, startMs: number
     await engine.sideKeeper.writeFirstWatermark(recovered);
     await platform.fs.syncDirectory(paths.own);
     if (!recovered.clean || found.state === undefined) await takeFirstSafePoint(engine);
+    await forgetFailedSyncs(platform.fs, paths);
     await engine.diskGuard.look(0);
   } catch (error) {
     await engine.sideKeeper.closeWatermark();
