@@ -35,6 +35,8 @@ export interface BatchMark {
 }
 
 const two32 = 4_294_967_296;
+/** Of a whole number that is exact as a double, the upper half. */
+const highWordMax = 0x1fffff;
 const segmentBytesMax = 0x7fffffff;
 const space = 0x20;
 const noBytes: Buffer = Buffer.alloc(0);
@@ -142,6 +144,9 @@ export class RecordView {
     if (topicEnd + 2 > recordEnd) return this.#invalid('topic reaches beyond the record');
     const propertiesEnd = topicEnd + 2 + Math.max(0, view.getInt16(topicEnd));
     if (propertiesEnd !== recordEnd) return this.#invalid('record size is not the sum of its parts');
+    // No number of this store is as large; what is one breaks whatever counts on.
+    if (!isSafe(view.getInt32(at + 20)) || !isSafe(view.getInt32(rest - storeHostBytes(sysFlag) - 8)) || view.getInt32(at + 12) < 0)
+      return this.#invalid('a queue, a number or a time that no record has');
     this.bodyStart = rest + 16;
     this.bodyEnd = bodyEnd;
     this.topicStart = topicStart;
@@ -351,4 +356,13 @@ export class RecordView {
     }
     return this.#properties;
   }
+}
+
+/** Whether a 64-bit integer with that upper half is a whole number from 0 to 2^53 - 1. */
+function isSafe(highWord: number): boolean {
+  return highWord >= 0 && highWord <= highWordMax;
+}
+
+function storeHostBytes(sysFlag: number): number {
+  return (sysFlag & sysFlagStoreHostIPv6) === 0 ? 8 : 20;
 }

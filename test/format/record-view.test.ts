@@ -26,6 +26,24 @@ function withProperties(properties: Buffer, topic = 'T'): Buffer {
   return bytes;
 }
 
+describe('a number that no record has makes it invalid', () => {
+  const long = hex(recordV2);
+  for (const [bytes, field, at] of [
+    [v1, 'a negative queue', 12],
+    [v1, 'a negative number', 20],
+    [v1, 'a number beyond 2^53', 21],
+    [v1, 'a time before 1970', 56],
+    [v1, 'a time beyond 2^53', 57],
+    [long, 'a time beyond 2^53, hosts of IPv6', 69],
+  ] as const) {
+    it(field, () => {
+      const damaged = withByte(bytes, at, (bytes[at] ?? 0) | 0xa0);
+      expect(view.read(damaged, 0, damaged.length)).toBe('invalid');
+      expect(view.what).toBe('a queue, a number or a time that no record has');
+    });
+  }
+});
+
 describe('records as RocketMQ writes them', () => {
   it('reads every field of the common record', () => {
     const within = Buffer.concat([Buffer.alloc(5, 0xff), v1, Buffer.alloc(5, 0xff)]);
