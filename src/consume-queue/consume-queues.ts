@@ -5,6 +5,7 @@ import { queueEntryBytes, writeQueueEntry } from '../format/queue-entry.js';
 import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
+import { DeliveryTimes } from './delivery-times.js';
 import { Exclusive } from './exclusive.js';
 import { QueueFiles } from './queue-files.js';
 import { QueueReader } from './queue-reader.js';
@@ -55,6 +56,7 @@ export class ConsumeQueues implements FactsTarget {
   readonly #files: QueueFiles;
   readonly #table: QueueTable;
   readonly #reader: QueueReader;
+  readonly #deliveryTimes: DeliveryTimes;
   readonly #scan: QueueScan;
   readonly #unsynced: UnsyncedQueues;
   readonly #writer: QueueWriter;
@@ -73,6 +75,7 @@ export class ConsumeQueues implements FactsTarget {
     this.#files = files;
     this.#table = table;
     this.#reader = new QueueReader(files, openFiles);
+    this.#deliveryTimes = new DeliveryTimes(files, openFiles, registry);
     this.#scan = new QueueScan(files, fs, openFiles);
     this.#unsynced = new UnsyncedQueues(table, files, fs, openFiles);
     this.#writer = new QueueWriter(table, files, fs, openFiles, folder, this.#unsynced);
@@ -130,6 +133,17 @@ export class ConsumeQueues implements FactsTarget {
     }
     table.pendingBytes += addedCount * queueEntryBytes;
     if (isWaited) waiters.callTouched();
+  }
+
+  /** As `accept`, for rows that may have come before this run: the times at which delayed messages are due stay as they are on disk. */
+  acceptAgain(facts: RecordFacts, from: number, to: number): void {
+    this.#deliveryTimes.keep(facts, from, to);
+    this.accept(facts, from, to);
+  }
+
+  /** What the entry of a record holds when it is made anew: `tagsCode`, or the time at which it is due as the entry on disk tells it. */
+  keptTagsCode(slot: number, queueOffset: number, physicalOffset: number, recordBytes: number, storedAt: number, tagsCode: number): number {
+    return this.#deliveryTimes.keptOf(slot, queueOffset, physicalOffset, recordBytes, storedAt, tagsCode);
   }
 
   /** { 0, 0 } for a queue without entries that nobody knows. */

@@ -14,3 +14,13 @@ export function parseDelayLevel(text: string): number | undefined {
   const level = Number(text);
   return level >= -2_147_483_648 && level <= 2_147_483_647 ? level : undefined;
 }
+
+const delayMaxMs = 366 * 24 * 3_600_000;
+
+/**
+ * Whether a queue entry of the schedule topic that holds `tagsCode` can hold the time of delivery of a message stored at `storedAt`. The
+ * levels are a setting of the broker, so that the record does not tell exactly; a level of more than a year is none.
+ */
+export function isDeliveryTime(tagsCode: number, storedAt: number): boolean {
+  return tagsCode >= storedAt && tagsCode - storedAt <= delayMaxMs;
+}

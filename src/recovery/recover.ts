@@ -3,7 +3,7 @@ import type { QueueRegistry } from '../base/queue-registry.js';
 import { xxh64Hex } from '../base/xxh64.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
-import type { FactsTarget } from '../format/record-facts.js';
+import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { Platform } from '../platform/platform.js';
 import { adoptMade } from './adopt-made.js';
 import type { Examination } from './examine.js';
@@ -24,6 +24,8 @@ import type { Watermark } from './watermark.js';
 
 /** What recovery needs of the queues. */
 export interface RecoverableQueues extends FactsTarget {
+  /** As `accept`, but entries on disk keep what the log does not tell. */
+  acceptAgain(facts: RecordFacts, from: number, to: number): void;
   restore(slot: number, min: number, max: number): void;
   bounds(slot: number): { readonly min: number; readonly max: number };
   cut(slot: number, max: number): Promise<void>;

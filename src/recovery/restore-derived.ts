@@ -113,7 +113,8 @@ export async function feedFrom(
           readOn: async (stopped: ScanEnd): Promise<number> => await readOnBehind(skipping, stopped),
         };
   const { queues, index, segments, registry } = options;
-  const targets: FactsTarget[] = index === undefined ? [queues] : [queues, index];
+  const again: FactsTarget = { name: queues.name, accept: (facts, first, end) => queues.acceptAgain(facts, first, end) };
+  const targets: FactsTarget[] = index === undefined ? [again] : [again, index];
   return await feed({
     segments,
     registry,

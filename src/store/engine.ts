@@ -194,8 +194,14 @@ export class Engine {
       const mending = this.#logMending();
       for (let from = segments.minOffset; from < limit; ) {
         const stopped = await new LogScanner(segments).scan({ from, limit, verify: true, isOurs: this.view.isOurs }, (view, offset) => {
-          if (view.hasQueueOffset && view.queueId === queueId && view.topic === topic)
-            put(view.queueOffset, offset, view.recordBytes, view.tagsCode());
+          if (!view.hasQueueOffset || view.queueId !== queueId || view.topic !== topic) return;
+          const { queueOffset, recordBytes } = view;
+          put(
+            queueOffset,
+            offset,
+            recordBytes,
+            queues.keptTagsCode(slot, queueOffset, offset, recordBytes, view.storedAt, view.tagsCode()),
+          );
         });
         from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : await readOnBehind(mending, stopped);
       }
