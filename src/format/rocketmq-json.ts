@@ -192,6 +192,15 @@ function integerOf(text: string): number | bigint {
   return Number.isSafeInteger(value) ? value + 0 : BigInt(text);
 }
 
+/** The object that `parent` has under `name`; one is made where there is none, or something else. */
+export function objectIn(parent: JsonObject, name: string): JsonObject {
+  const known = parent.get(name);
+  if (known instanceof Map) return known;
+  const fresh: JsonObject = new Map();
+  parent.set(name, fresh);
+  return fresh;
+}
+
 /**
  * Text as a broker writes it: indented by tabs, keys in order, integer keys without quotes and in one line, no line break at
  * the end. TypeError for a number that JSON does not have.

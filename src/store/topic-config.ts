@@ -1,4 +1,4 @@
-import { type JsonObject, type JsonValue, parseRocketmqJson, writeRocketmqJson } from '../format/rocketmq-json.js';
+import { type JsonObject, type JsonValue, objectIn, parseRocketmqJson, writeRocketmqJson } from '../format/rocketmq-json.js';
 import type { Platform } from '../platform/platform.js';
 import { readSmallFile, replaceFile, type StorePaths } from '../recovery/side-files.js';
 
@@ -56,14 +56,6 @@ export class TopicConfig {
     await fs.syncDirectory(this.#paths.aside);
     return new Map();
   }
-}
-
-function objectIn(parent: JsonObject, name: string): JsonObject {
-  const known = parent.get(name);
-  if (known instanceof Map) return known;
-  const fresh: JsonObject = new Map<string, JsonValue>();
-  parent.set(name, fresh);
-  return fresh;
 }
 
 function raise(table: JsonObject, topic: string, count: number): boolean {
