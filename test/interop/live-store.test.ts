@@ -34,7 +34,7 @@ for (const dialect of ['v5', 'v4'] as const) {
           const settled = await stock.launchBroker(directory, smallSizes).settled();
           expect(settled, 'the broker is refused').toMatchObject({ up: false });
           expect(settled.up ? '' : settled.output).toContain('Lock failed');
-          expect(writer.isAlive, writer.output).toBe(true);
+          if (!writer.isAlive) throw new Error(`our process has ended: ${writer.output}`);
           await until(async () => writer.acknowledged().length > before + 50, `our store goes on: ${writer.output}`);
         }
       } finally {
