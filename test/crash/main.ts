@@ -3,14 +3,18 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { wholeNumber } from '../../bench/common/option-values.js';
+import { fullBench } from './benches/full.js';
+import { ioErrorsBench } from './benches/io-errors.js';
 import { killBench } from './benches/kill.js';
+import { limitsBench } from './benches/limits.js';
 import { powerBench } from './benches/power.js';
+import { racesBench } from './benches/races.js';
 import type { Bench, BenchOptions, ControlResult } from './common/bench.js';
 import { cleanNow } from './common/cleanups.js';
 import { printResult, Tally } from './common/result.js';
 
 /** `npm run crash -- <bench>`: the real machine, made to fail. */
-const benches: readonly Bench[] = [killBench, powerBench];
+const benches: readonly Bench[] = [killBench, powerBench, fullBench, ioErrorsBench, racesBench, limitsBench];
 
 interface CommandLine {
   readonly cycles?: number;
@@ -75,7 +79,12 @@ async function main(): Promise<number> {
     printResult(tally.result(controls), given.json);
     return controls.every((control) => control.caught) ? 0 : 1;
   }
-  await bench.run(options, tally);
+  try {
+    await bench.run(options, tally);
+  } catch (error) {
+    const what = `the bench itself broke: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    tally.fail({ what, replay: `npm run crash -- ${bench.name} --seed ${given.seed} --cycles ${tally.cycles + 1}` });
+  }
   printResult(tally.result(), given.json);
   return tally.failures.length === 0 ? 0 : 1;
 }

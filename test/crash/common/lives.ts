@@ -34,9 +34,9 @@ export class Life {
 
   constructor(plan: WriterPlan, { prefix = [], environment = {} }: LifeOptions = {}) {
     this.plan = plan;
-    const [program = '', ...args] = [...prefix, process.execPath, programPath('writer/writer'), JSON.stringify(plan)];
-    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
-    this.#unregister = cleanAtExit(() => this.#child.kill('SIGKILL'));
+    const [program, ...args] = [...prefix, process.execPath, programPath('writer/writer'), JSON.stringify(plan)];
+    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }, detached: true });
+    this.#unregister = cleanAtExit(() => this.kill());
     this.#child.stderr!.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString()).slice(-4000);
     });
@@ -57,7 +57,8 @@ export class Life {
   }
 
   kill(): void {
-    if (!this.hasEnded) this.#child.kill('SIGKILL');
+    // With what it runs under, strace or a shell.
+    if (!this.hasEnded && this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL');
   }
 
   /**

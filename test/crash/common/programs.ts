@@ -10,9 +10,9 @@ import { cleanAtExit } from './cleanups.js';
  * needs, from the very sources beside this file: a copied tree tests its own engine.
  */
 const repositoryRoot = fileURLToPath(new URL('../../../', import.meta.url));
-const programs = ['test/crash/writer/writer.ts', 'test/crash/races/racer.ts', 'test/crash/machine/naive-writer.ts'] as const;
+const programs = ['test/crash/writer/writer.ts', 'test/crash/races/racer.ts'] as const;
 
-export type ProgramName = 'writer/writer' | 'races/racer' | 'machine/naive-writer';
+export type ProgramName = 'writer/writer' | 'races/racer';
 
 let compiledFolder: string | undefined;
 

@@ -47,6 +47,8 @@ export class StoreRun {
       producerCount: 8,
       lifeMs: 20 + this.#dice.below(lifeMsLongest),
       chorePauseMs: this.#dice.pick([2, 10, 30]),
+      freeBytesMin: 0,
+      cleans: true,
       ...details,
     };
   }

@@ -13,6 +13,7 @@ export interface ImageOptions {
   readonly mountOptions?: readonly string[] | undefined;
   /** Where the image lies; on this machine's own disk by default. */
   readonly folder?: string | undefined;
+  readonly beforeMount?: ((image: string) => void) | undefined;
 }
 
 const mib = 1024 * 1024;
@@ -51,6 +52,7 @@ export class Mounted {
       ftruncateSync(fd, options.bytes ?? bytesByDefault[kind]);
       closeSync(fd);
       run(`mkfs.${kind}`, '-q', ...(options.formatOptions ?? []), image);
+      options.beforeMount?.(image);
       return new Mounted(
         folder,
         (path) => void run('mount', '-t', kind, '-o', ['loop', ...(options.mountOptions ?? [])].join(), image, path),

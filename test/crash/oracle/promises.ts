@@ -65,7 +65,7 @@ export class Promises {
   #takeHistory(mark: string, fields: readonly string[], told: { phase: string; errors: string[]; told: string[] }): boolean {
     const id = Number(fields[0]);
     if (mark === '?') this.#tried(id, fields[1] as AppendKind, Number(fields[2]));
-    else if (mark === 'x') this.#refused(id, fields[1] ?? '', told.errors);
+    else if (mark === 'x') this.#refused(id, fields, told);
     else if (mark === 'c') this.cleanedBefore = Math.max(this.cleanedBefore, id);
     else if (mark === 's') this.#snapshotBegun(fields[0]!);
     else if (mark === 'e') told.errors.push(fields.join(' '));
@@ -110,11 +110,12 @@ export class Promises {
     this.acknowledgedCount += 1;
   }
 
-  #refused(id: number, stored: string, errors: string[]): void {
+  #refused(id: number, [, stored, code]: readonly string[], told: { readonly errors: string[]; readonly told: string[] }): void {
     const sent = this.sent.get(id)!;
-    if (sent.isAcknowledged) errors.push(`message ${id} was acknowledged and then refused`);
-    if (sent.seen && stored === 'no') errors.push(`message ${id} was read and then refused as not stored`);
+    if (sent.isAcknowledged) told.errors.push(`message ${id} was acknowledged and then refused`);
+    if (sent.seen && stored === 'no') told.errors.push(`message ${id} was read and then refused as not stored`);
     if (stored === 'no') sent.fate = 'refused';
+    told.told.push(`refused:${code}`);
   }
 
   #seen(id: number, errors: string[]): void {

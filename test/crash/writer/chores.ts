@@ -81,7 +81,7 @@ export class Chores {
 
   async #clean(): Promise<void> {
     const before = this.#store.stats().flushedOffset - keptSegmentCount * this.#plan.world.segmentBytes;
-    if (before <= 0) return;
+    if (before <= 0 || !this.#plan.cleans) return;
     this.#notes.write('c', before);
     const { deletedSegmentCount } = await this.#store.clean({ before });
     if (deletedSegmentCount > 0) this.#notes.write('t', 'cleaned');

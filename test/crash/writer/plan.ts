@@ -49,6 +49,9 @@ export interface WriterPlan {
   readonly lifeMs: number;
   /** Of the pause between two of flush, clean, snapshot, reading: the longest. */
   readonly chorePauseMs: number;
+  readonly freeBytesMin: number;
+  /** Whether it deletes old segments now and then. */
+  readonly cleans: boolean;
   readonly point?: KillPoint | undefined;
   /** Steps of the wall clock, each taken at a moment of its own. */
   readonly clockStepsMs?: readonly number[] | undefined;
