@@ -9,6 +9,8 @@ export interface BenchResult {
   readonly skipped: readonly string[];
   readonly durationS: number;
   readonly fileSystem: string | undefined;
+  /** `hung`, `died`: there was no result file, the only failure is that. */
+  readonly end: 'told' | 'hung' | 'died';
 }
 
 export interface BenchFailure {
@@ -35,6 +37,7 @@ export function parseBenchResult(text: string): BenchResult {
     skipped: Array.isArray(skipped) ? skipped.map(skippedOf) : [],
     durationS,
     fileSystem: typeof fileSystem === 'string' && fileSystem !== 'none' ? fileSystem : undefined,
+    end: 'told',
   };
 }
 

@@ -1,4 +1,4 @@
-export type BenchName = 'simulation' | 'sweep' | 'kill' | 'power' | 'full' | 'io-errors' | 'races' | 'limits' | 'damage' | 'tests';
+export type BenchName = 'simulation' | 'sweep' | 'kill' | 'power' | 'full' | 'io-errors' | 'races' | 'limits' | 'damage' | 'fuzz' | 'tests';
 
 /** A bench as it can be run: by a program, with a seed and a count, writing a result file. */
 export interface BenchSpec {
@@ -105,6 +105,18 @@ export const benches: readonly BenchSpec[] = [
     seedsOf: oneEach,
     countFirst: 20,
     countInVain: 200,
+  },
+  {
+    name: 'fuzz',
+    about: 'Every decoder is fed bytes that nobody vouches for, and must neither crash nor hang nor take memory by their choice.',
+    unit: 'inputs',
+    goal: 100_000_000,
+    covers: ['src/base', 'src/format', 'src/recovery'],
+    program: 'test/damage/fuzz/main.ts',
+    args: seedAndCount,
+    seedsOf: oneEach,
+    countFirst: 200_000,
+    countInVain: 200_000,
   },
   {
     name: 'tests',

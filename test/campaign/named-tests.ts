@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isCount, objectOf } from './bench-result.js';
 
-/** The named tests as a bench: `--json FILE` as all benches have it. Seed and count mean nothing to them. */
-const folders: readonly string[] = ['test/commit-log', 'test/contract', 'test/platform', 'test/recovery'];
+/** The named tests as a bench: `--json FILE` as all benches have it, `--only` some files. Seed and count mean nothing to them. */
+const folders: readonly string[] = ['commit-log', 'consume-queue', 'contract', 'key-index', 'platform', 'recovery', 'store'].map(
+  (name) => `test/${name}`,
+);
 const root = join(import.meta.dirname, '..', '..');
 
 interface Told {
@@ -32,13 +34,19 @@ function toldBy(reportPath: string, exit: string): Told {
   };
 }
 
+function valueOf(option: string): string | undefined {
+  const at = process.argv.indexOf(option);
+  return at < 0 ? undefined : process.argv[at + 1];
+}
+
 function main(jsonPath: string): number {
+  const chosen = valueOf('--only')?.split(',') ?? folders;
   const folder = mkdtempSync(join(tmpdir(), 'stratalog-tests-'));
   const reportPath = join(folder, 'report.json');
   const startMs = performance.now();
   try {
     const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-    const args = [vitest, 'run', ...folders, '--reporter=json', `--outputFile.json=${reportPath}`];
+    const args = [vitest, 'run', ...chosen, '--reporter=json', `--outputFile.json=${reportPath}`];
     const { status, signal } = spawnSync(process.execPath, args, { cwd: root, stdio: 'ignore' });
     const told = toldBy(reportPath, String(signal ?? status));
     const durationS = (performance.now() - startMs) / 1000;
@@ -49,6 +57,6 @@ function main(jsonPath: string): number {
   }
 }
 
-const jsonPath = process.argv[process.argv.indexOf('--json') + 1];
-if (jsonPath === undefined || !process.argv.includes('--json')) throw new Error('--json FILE is missing');
+const jsonPath = valueOf('--json');
+if (jsonPath === undefined) throw new Error('--json FILE is missing');
 process.exitCode = main(jsonPath);

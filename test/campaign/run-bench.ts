@@ -17,6 +17,7 @@ export interface BenchTask {
   readonly count: number;
   /** Longest time that it may take; by default a generous one. */
   readonly limitS?: number | undefined;
+  readonly moreArgs?: readonly string[] | undefined;
 }
 
 /** Runs a bench in a process of its own. Whatever goes wrong with that process, without a result file, is a finding as well. */
@@ -30,30 +31,32 @@ export async function runBench(task: BenchTask): Promise<BenchResult> {
     if (existsSync(jsonPath)) {
       const result = parseBenchResult(readFileSync(jsonPath, 'utf8'));
       if (end.code === 0 || result.failures.length > 0) return { ...result, durationS };
-      return failed(task, durationS, `the bench ended with ${end.how} though it names no finding: ${end.text}`);
+      return failed(task, durationS, end, 'though it names no finding');
     }
-    return failed(task, durationS, `the bench ended with ${end.how} and without a result: ${end.text}`);
+    return failed(task, durationS, end, 'and without a result');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function failed(task: BenchTask, durationS: number, what: string): BenchResult {
+function failed(task: BenchTask, durationS: number, { how, text, isHung }: ProcessEnd, but: string): BenchResult {
   const { spec, seedFrom, count } = task;
-  const failures = [{ what, seed: undefined, replay: undefined }];
-  return { bench: spec.name, seedFrom, count, acknowledgements: 0, failures, skipped: [], durationS, fileSystem: undefined };
+  const failures = [{ what: `the bench ended with ${how} ${but}: ${text}`, seed: undefined, replay: undefined }];
+  const end = isHung ? 'hung' : 'died';
+  return { bench: spec.name, seedFrom, count, acknowledgements: 0, failures, skipped: [], durationS, fileSystem: undefined, end };
 }
 
 interface ProcessEnd {
   readonly code: number | null;
+  readonly isHung: boolean;
   readonly how: string;
   /** The last that it said. */
   readonly text: string;
 }
 
 function runProcess(task: BenchTask, jsonPath: string): Promise<ProcessEnd> {
-  const { spec, root, seedFrom, count } = task;
-  const args = ['--import', 'tsx', spec.program, ...spec.args(seedFrom, count), '--json', jsonPath];
+  const { spec, root, seedFrom, count, moreArgs = [] } = task;
+  const args = ['--import', 'tsx', spec.program, ...spec.args(seedFrom, count), ...moreArgs, '--json', jsonPath];
   return new Promise((resolve, reject) => {
     // In a group of its own, so that what it has started ends with it.
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -83,7 +86,7 @@ function runProcess(task: BenchTask, jsonPath: string): Promise<ProcessEnd> {
     child.once('close', (code, signal) => {
       clearTimeout(timer);
       process.removeListener('exit', endGroup);
-      resolve({ code, how: isHung ? 'no end in sight' : String(signal ?? code), text: text.trim().slice(-600) });
+      resolve({ code, isHung, how: isHung ? 'no end in sight' : String(signal ?? code), text: text.trim().slice(-600) });
     });
   });
 }

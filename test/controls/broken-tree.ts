@@ -4,12 +4,16 @@ import type { Control } from './control.js';
 
 /** The source of the file with the control's change in it; throws where the source is not what the control was made for. */
 export function brokenSource(control: Control, source: string): string {
-  const { name, file, find, replace } = control;
-  const pieces = source.split(find);
-  if (find === '' || pieces.length !== 2) {
-    throw new Error(`control ${name}: its text stands ${pieces.length - 1} times in ${file} in place of once; the source has changed`);
+  const { name, file, find, replace, also = [] } = control;
+  let broken = source;
+  for (const edit of [{ find, replace }, ...also]) {
+    const pieces = broken.split(edit.find);
+    if (edit.find === '' || pieces.length !== 2) {
+      throw new Error(`control ${name}: its text stands ${pieces.length - 1} times in ${file} in place of once; the source has changed`);
+    }
+    broken = pieces.join(edit.replace);
   }
-  return pieces.join(replace);
+  return broken;
 }
 
 /** Breaks the tree at `root`; the result makes it whole again. */

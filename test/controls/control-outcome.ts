@@ -6,7 +6,8 @@ export interface ControlOutcome {
   readonly bench: BenchName;
   /** Whether the catalog says that this bench has to notice. */
   readonly expected: boolean;
-  readonly result: 'caught' | 'not caught' | 'skipped';
+  /** `died`: the bench itself could not run over it, which proves nothing. */
+  readonly result: 'caught' | 'not caught' | 'skipped' | 'died';
   readonly seedFrom: number;
   /** How many histories, cycles or stores it took, or were tried in vain. */
   readonly count: number;

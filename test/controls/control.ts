@@ -12,6 +12,10 @@ export interface Control {
   /** Stands in the file exactly once. */
   readonly find: string;
   readonly replace: string;
+  /** Further places of the same file that have to change with it. */
+  readonly also?: readonly { readonly find: string; readonly replace: string }[];
   /** Who has to notice, and within how many histories, cycles, stores or inputs. */
   readonly caughtBy: Readonly<Partial<Record<BenchName, number>>>;
+  /** Of the named tests the files that have to notice. */
+  readonly tests?: readonly string[];
 }

@@ -24,9 +24,16 @@ export async function runControl(task: ControlTask): Promise<ControlOutcome> {
   try {
     for (let step = Math.min(spec.countFirst, countMax); count < countMax; step = Math.min(step * 3, countMax - count)) {
       const from = seedFrom + spec.seedsOf(count);
-      const result = await runBench({ spec, root, seedFrom: from, count: step });
+      const result = await runBench({
+        spec,
+        root,
+        seedFrom: from,
+        count: step,
+        moreArgs: spec.name === 'tests' ? testArgs([control]) : [],
+      });
       durationS = Math.round((durationS + result.durationS) * 10) / 10;
       const [first] = result.failures;
+      if (result.end === 'died') return { ...same, result: 'died', count, durationS, by: shortened(first?.what ?? '') };
       if (first !== undefined) {
         const needed = first.seed === undefined ? step : first.seed - from + 1;
         return { ...same, result: 'caught', count: count + needed, durationS, by: shortened(first.what) };
@@ -40,11 +47,22 @@ export async function runControl(task: ControlTask): Promise<ControlOutcome> {
   }
 }
 
-/** The engine as it is, under the same bench. */
-export async function runUnbroken(spec: BenchSpec, root: string, seedFrom: number, count: number): Promise<GreenRun> {
-  const { failures, durationS, fileSystem } = await runBench({ spec, root, seedFrom, count, limitS: 3600 });
+/** The engine as it is, under the same bench and, of the named tests, those of the controls. */
+export async function runUnbroken(
+  spec: BenchSpec,
+  root: string,
+  seedFrom: number,
+  count: number,
+  controls: readonly Control[],
+): Promise<GreenRun> {
+  const { failures, durationS, fileSystem } = await runBench({ spec, root, seedFrom, count, limitS: 3600, moreArgs: testArgs(controls) });
   const by = failures.map((failure) => shortened(failure.what)).join('; ');
   return { bench: spec.name, seedFrom, count, isGreen: failures.length === 0, durationS, fileSystem, by };
+}
+
+function testArgs(controls: readonly Control[]): readonly string[] {
+  const files = [...new Set(controls.flatMap((control) => control.tests ?? []))];
+  return files.length === 0 ? [] : ['--only', files.join(',')];
 }
 
 function shortened(text: string): string {

@@ -66,9 +66,9 @@ describe('after another broker has run in the directory', () => {
 
   it('a stale copy of our checksum among its properties counts for nothing in what it wrote', async () => {
     const disk = frozen.copy();
-    // A broker copies the property into retry and delay records, where it no longer fits.
+    // A broker copies the property into retry and delay records, where it no longer fits. It is one by its form: below 2^31, read backwards.
     const offsets = await brokerRan(disk, foreign, true, (record) => {
-      record.write('0123456789', record.length - 11, 'latin1');
+      record.write('1234567890', record.length - 11, 'latin1');
     });
     const store = await openTiny(disk);
     expect(texts(await readQueue(store, { topic: 'U' })).slice(30)).toEqual(foreign.map((message) => message.body));

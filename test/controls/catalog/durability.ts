@@ -36,18 +36,18 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/dispatch/safe-point.ts',
     find: '    await log.flush();\n',
     replace: '',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/dispatch/safe-point.test.ts'],
   },
   {
     name: 'index-ahead-of-the-log',
     breaks: 'Index entries of records that are not durable yet are written and vouched for.',
     promise: 'Only entries of durable records are written to the key index.',
     file: 'src/dispatch/safe-point.ts',
-    find: `    await log.flush();
-    const files = await index?.sync(Math.min(log.flushed, this.#options.dispatched()));`,
-    replace: `    const files = await index?.sync(this.#options.dispatched());
-    await log.flush();`,
-    caughtBy: { simulation: 10_000 },
+    find: 'await index?.sync(Math.min(log.flushed, this.#options.dispatched()));',
+    replace: 'await index?.sync(this.#options.dispatched() + log.flushed);',
+    caughtBy: { tests: 1 },
+    tests: ['test/dispatch/safe-point.test.ts'],
   },
   {
     name: 'watermark-ahead-of-the-sync',
@@ -69,18 +69,13 @@ export const durabilityControls: readonly Control[] = [
     caughtBy: { simulation: 3000 },
   },
   {
-    name: 'abort-file-not-made',
-    breaks: 'Opening leaves no sign on the disk that the store is in use.',
+    name: 'abort-file-not-looked-at',
+    breaks: 'A store that was in use when its process died is taken for one that was closed.',
     promise: 'A clean end is believed only where nobody has opened the store since.',
-    file: 'src/store/open-writer.ts',
-    find: `  await fs.syncDirectory(paths.own);
-  await fs.syncDirectory(paths.root);
-}`,
-    replace: `  await fs.remove(paths.abort);
-  await fs.syncDirectory(paths.own);
-  await fs.syncDirectory(paths.root);
-}`,
-    caughtBy: { simulation: 10_000 },
+    file: 'src/recovery/recover.ts',
+    find: '!state.clean || abortPresent) return undefined;',
+    replace: '!state.clean || (abortPresent && state.safeOffset < 0)) return undefined;',
+    caughtBy: { simulation: 300 },
   },
   {
     name: 'empty-segment-visible-in-the-log',
@@ -89,7 +84,8 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/commit-log/log-segments.ts',
     find: '    return `${this.#makingDirectory}/${segmentName(base)}`;',
     replace: '    return this.pathOf(base);',
-    caughtBy: { kill: 100 },
+    caughtBy: { tests: 1 },
+    tests: ['test/commit-log/roll.test.ts'],
   },
   {
     name: 'deleted-segment-not-noticed',
@@ -98,6 +94,7 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: '    if (last !== undefined && last.file.linkCount() < 1) throw',
     replace: '    if (last !== undefined && last.file.linkCount() < -1) throw',
-    caughtBy: { 'io-errors': 100 },
+    caughtBy: { tests: 1 },
+    tests: ['test/commit-log/final-failures.test.ts'],
   },
 ];

@@ -25,17 +25,34 @@ export const machineControls: readonly Control[] = [
   },
   {
     name: 'write-kept-in-the-process',
-    breaks: 'A synchronous write returns at once and is made some milliseconds later, or before the next sync.',
+    breaks: 'A synchronous write is kept in the memory of the process until the next call on any file.',
     promise: 'What was acknowledged is there after the process was killed.',
     file: 'src/platform/node-file.ts',
     find: "    this.#callSync('write', (fd) => writeAllSync(fd, parts, at));",
-    replace: `    const copies = parts.map((part) => Uint8Array.from(part));
-    this.#callsInFlight += 1;
-    setTimeout(() => {
-      this.#callsInFlight -= 1;
-      writeAllSync(this.#fd, copies, at);
-      if (this.#callsInFlight === 0) this.#idle?.();
-    }, 3);`,
+    replace: `    writeHeld();
+    const copies = parts.map((part) => Uint8Array.from(part));
+    held.push(() => writeAllSync(this.#fd, copies, at));
+    setTimeout(writeHeld, 50);`,
+    also: [
+      {
+        find: `/** Node leaves the path out where`,
+        replace: `const held: (() => void)[] = [];
+function writeHeld(): void {
+  for (const write of held.splice(0)) write();
+}
+
+/** Node leaves the path out where`,
+      },
+      {
+        find: "    if (this.#closing !== undefined) throw systemError('EBADF', syscall, this.path);",
+        replace: "    writeHeld();\n    if (this.#closing !== undefined) throw systemError('EBADF', syscall, this.path);",
+      },
+      {
+        find: '    if (this.#closing !== undefined) return Promise.reject(',
+        replace: '    writeHeld();\n    if (this.#closing !== undefined) return Promise.reject(',
+      },
+      { find: '    this.#closing ??= this.#closeWhenIdle();', replace: '    writeHeld();\n    this.#closing ??= this.#closeWhenIdle();' },
+    ],
     caughtBy: { kill: 60 },
   },
   {
@@ -52,7 +69,8 @@ export const machineControls: readonly Control[] = [
       if (this.#callsInFlight === 0) this.#idle?.();
     }, 20);
     return Promise.resolve();`,
-    caughtBy: { kill: 200 },
+    caughtBy: { tests: 1 },
+    tests: ['test/platform/node-file-system.test.ts', 'test/platform/node-conformance.test.ts'],
   },
   {
     name: 'short-write-taken-for-whole',
@@ -117,7 +135,7 @@ export const machineControls: readonly Control[] = [
     file: 'src/platform/node-file.ts',
     find: '      fs.close(this.#fd, (error) => (error === null || error === undefined ? resolve() : reject(named(error, this.path))));',
     replace: '      fs.fstat(this.#fd, (error) => (error === null || error === undefined ? resolve() : reject(named(error, this.path))));',
-    caughtBy: { limits: 20 },
+    caughtBy: { kill: 20, limits: 8 },
   },
   {
     name: 'monotonic-time-from-the-wall-clock',
@@ -126,6 +144,59 @@ export const machineControls: readonly Control[] = [
     file: 'src/platform/node-clock.ts',
     find: '    return performance.now();',
     replace: '    return Date.now();',
-    caughtBy: { limits: 50 },
+    caughtBy: { tests: 1 },
+    tests: ['test/platform/node-clock.test.ts'],
+  },
+  {
+    name: 'directories-not-synced-on-the-machine',
+    breaks: 'A sync of a directory returns without asking the kernel.',
+    promise: 'A file is only as durable as the directory entry that leads to it.',
+    file: 'src/platform/node-file-system.ts',
+    find: '    if (windows) return;',
+    replace: '    if (windows || directory.length > 0) return;',
+    caughtBy: { power: 60 },
+  },
+  {
+    name: 'files-not-made-anew-after-a-failed-sync',
+    breaks: 'After a failed sync the next opening writes the end of the log again in the same place, and nothing else.',
+    promise: 'After a failed sync only a file that was made anew is sure to be on the disk.',
+    file: 'src/recovery/failed-syncs.ts',
+    find: '  if (!hasFailedSyncs(fs, paths)) return;',
+    replace: '  if (durable >= 0 || !hasFailedSyncs(fs, paths)) return;',
+    caughtBy: { 'io-errors': 24 },
+  },
+  {
+    name: 'waits-for-a-descriptor-for-ever',
+    breaks: 'Where no descriptor is left, opening a file tries again until there is one.',
+    promise: 'Every call ends, with a typed error if it has to.',
+    file: 'src/platform/node-file-system.ts',
+    find: '    const fd = fs.openSync(path, openFlags[mode], fileMode);',
+    replace: `    let fd = -1;
+    while (fd < 0) {
+      try {
+        fd = fs.openSync(path, openFlags[mode], fileMode);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error;
+      }
+    }`,
+    caughtBy: { limits: 4 },
+  },
+  {
+    name: 'read-only-disk-not-told',
+    breaks: 'A write that fails because the file system has become read-only counts as done.',
+    promise: 'A position moves only after the call that justifies it has returned.',
+    file: 'src/platform/node-file.ts',
+    find: `      return run(this.#fd);
+    } catch (error) {`,
+    replace: `      return run(this.#fd);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EROFS') return undefined as T;`,
+    also: [
+      {
+        find: '        if (error === null || error === undefined) resolve(value);',
+        replace: "        if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EROFS') resolve(value);",
+      },
+    ],
+    caughtBy: { limits: 12 },
   },
 ];

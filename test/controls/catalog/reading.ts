@@ -9,7 +9,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/record-view.ts',
     find: "      this.what = 'body checksum differs';\n      return false;",
     replace: "      this.what = 'body checksum differs';",
-    caughtBy: { damage: 1000 },
+    caughtBy: { damage: 80 },
   },
   {
     name: 'record-checksum-not-compared',
@@ -18,7 +18,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/record-view.ts',
     find: '    return actual === expected;',
     replace: '    return actual >= 0;',
-    caughtBy: { damage: 2000 },
+    caughtBy: { damage: 40 },
   },
   {
     name: 'foreign-checksum-taken-for-ours',
@@ -27,7 +27,8 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/record-view.ts',
     find: '    if (!ourSpan) return true;',
     replace: '    if (!ourSpan && readChecksumProperty(bytes, this.propertiesStart, propertiesEnd) < 0) return true;',
-    caughtBy: { damage: 1000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/foreign-run.test.ts'],
   },
   {
     name: 'place-in-the-log-not-compared',
@@ -36,7 +37,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/commit-log/log-scanner.ts',
     find: '      if (view.physicalOffset !== offset) return',
     replace: '      if (view.physicalOffset < 0) return',
-    caughtBy: { damage: 2000 },
+    caughtBy: { damage: 40 },
   },
   {
     name: 'queue-entry-not-compared',
@@ -48,7 +49,7 @@ export const readingControls: readonly Control[] = [
       record.hasQueueOffset &&
       record.topic === this.#topic;`,
     replace: '      record.hasQueueOffset;\n    void queueOffset;',
-    caughtBy: { damage: 2000 },
+    caughtBy: { damage: 200 },
   },
   {
     name: 'verify-leaves-out-the-last-segment',
@@ -57,7 +58,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/store/verify.ts',
     find: '    this.#limit = view.visible();',
     replace: '    this.#limit = view.segments.baseOf(view.visible());',
-    caughtBy: { damage: 1000 },
+    caughtBy: { damage: 20 },
   },
   {
     name: 'record-end-not-checked',
@@ -66,7 +67,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/record-view.ts',
     find: "    if (recordEnd > bound) return this.#invalid('record reaches beyond the bytes there are', claimed);\n",
     replace: '',
-    caughtBy: { damage: 5000 },
+    caughtBy: { damage: 40, fuzz: 20_000 },
   },
   {
     name: 'json-depth-not-bounded',
@@ -75,7 +76,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/rocketmq-json.ts',
     find: '    if (this.#depth > this.#depthMax) throw',
     replace: '    if (this.#depth > 1e9) throw',
-    caughtBy: { damage: 5000 },
+    caughtBy: { fuzz: 200_000 },
   },
   {
     name: 'chain-of-the-index-may-run-in-a-circle',
@@ -84,7 +85,8 @@ export const readingControls: readonly Control[] = [
     file: 'src/key-index/chain-walk.ts',
     find: 'if (entryNumber < 0 || entryNumber >= this.#numberEnd) throw',
     replace: 'if (entryNumber < 0 || entryNumber > this.#file.entryCount) throw',
-    caughtBy: { damage: 5000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/key-index/walk.test.ts', 'test/key-index/damage.test.ts'],
   },
   {
     name: 'snapshot-does-not-hold-retention',

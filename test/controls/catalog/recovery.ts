@@ -45,7 +45,7 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/find-end.ts',
     find: 'if (stopped.offset >= watermark) return',
     replace: 'if (stopped.offset >= 0) return',
-    caughtBy: { damage: 1000 },
+    caughtBy: { damage: 40 },
   },
   {
     name: 'half-a-batch-kept',
@@ -90,7 +90,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/skip-damage.ts',
     find: "    if (stopped.reason !== 'missing') quarantinePath = ",
     replace: "    if (stopped.reason !== 'missing' && start < 0) quarantinePath = ",
-    caughtBy: { damage: 1000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/skip.test.ts'],
   },
   {
     name: 'first-watermark-not-written',

@@ -59,7 +59,8 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: "    for (const segment of written) await segment.file.sync('data');\n",
     replace: "    for (const segment of written) await segment.file.sync('data').catch(async () => await segment.file.sync('data'));\n",
-    caughtBy: { simulation: 3000 },
+    caughtBy: { 'io-errors': 20, tests: 1 },
+    tests: ['test/commit-log/final-failures.test.ts'],
   },
   {
     name: 'failed-write-not-zeroed',
@@ -86,7 +87,8 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: "new Set(['ENOSPC', 'EDQUOT'])",
     replace: "new Set(['ENOSPC', 'EDQUOT', 'EIO'])",
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/commit-log/final-failures.test.ts'],
   },
   {
     name: 'stored-time-goes-back',
@@ -127,6 +129,7 @@ export const writePathControls: readonly Control[] = [
       settled.push(waiter);
     }
     for (const waiter of settled.reverse()) waiter.settle();`,
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/commit-log/waiters.test.ts'],
   },
 ];
