@@ -72,7 +72,7 @@ async function main(): Promise<number> {
   const keepFolder = resolve(given.keep);
   mkdirSync(keepFolder, { recursive: true });
   const options: BenchOptions = { cycles: given.cycles, seed: given.seed, keepFolder, verbose: given.verbose };
-  console.log(`${bench.name}: seed ${given.seed}; again with: npm run crash -- ${process.argv.slice(2).join(' ')} --seed ${given.seed}`);
+  console.log(`${bench.name}: seed ${given.seed}`);
   const tally = new Tally(bench.name, given.seed);
   if (given.control) {
     const controls = await runControls(bench, options, tally);

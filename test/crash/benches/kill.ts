@@ -16,7 +16,7 @@ const startingRatio = 0.2;
 const lifeMsAtPoint = 400;
 
 /** How a control breaks it. */
-export interface KillBreakage {
+interface KillBreakage {
   readonly control?: WriterPlan['control'];
   readonly invent?: boolean;
 }
@@ -44,7 +44,7 @@ export const killBench: Bench = {
   ],
 };
 
-export async function runKills(options: BenchOptions, tally: Tally, breakage: KillBreakage): Promise<void> {
+async function runKills(options: BenchOptions, tally: Tally, breakage: KillBreakage): Promise<void> {
   const cycles = options.cycles ?? killBench.cyclesByDefault;
   const isControl = breakage.control !== undefined || breakage.invent === true;
   for (let store = 0; tally.cycles < cycles; store += 1) {
@@ -60,7 +60,7 @@ async function runStore(seed: number, lives: number, options: BenchOptions, tall
   tally.fileSystems.add('the file system of the temporary folder');
   try {
     for (let life = 0; life < lives; life += 1) {
-      const findings = await cycle(run, dice, tally, options, breakage);
+      const findings = await cycle(run, dice, tally, breakage);
       tally.cycles += 1;
       if (options.verbose) console.log(`store ${seed} life ${life}: ${run.promises.acknowledgedCount} acknowledged`);
       if (findings.length === 0) continue;

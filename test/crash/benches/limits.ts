@@ -84,7 +84,8 @@ async function runOne(seed: number, part: Part, options: BenchOptions, tally: Ta
 }
 
 function checkUnderAnotherTime(run: StoreRun, part: Part, dice: Dice): Promise<readonly string[]> {
-  if (part !== 'clock') return run.check(false);
+  // A file system that stops for an error does not write what it had only in memory: no better than a power cut.
+  if (part !== 'clock') return run.check(part === 'read-only while open');
   const clock = steppedClock(nodePlatform.clock);
   clock.step(dice.pick([0, ...stepsMs]));
   return run.check(false, { ...nodePlatform, clock });

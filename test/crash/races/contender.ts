@@ -28,7 +28,7 @@ export class Contender {
     const silence = new Promise<readonly string[]>((resolve) => {
       timer = setTimeout(() => resolve(['silent']), answerMsMax);
     });
-    const answer = this.#answers.next().then(({ value, done }) => (done === true ? ['dead'] : String(value).split(' ')));
+    const answer = this.#answers.next().then(({ value, done }) => (done === true ? ['dead'] : value.split(' ')));
     try {
       return await Promise.race([answer, silence]);
     } finally {

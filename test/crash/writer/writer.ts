@@ -83,6 +83,7 @@ try {
 } catch (error) {
   if (!StoreError.is(error)) unexpected(error);
   notes.write('t', `${doing.phase}:${(error as StoreError).code}`);
+  process.stderr.write(`${(error as Error).message}\n`);
   if ((error as StoreError).code === 'CORRUPT') notes.write('e', `${doing.phase}: ${(error as StoreError).message.replaceAll('\n', ' ')}`);
   process.exit(3);
 }
