@@ -77,7 +77,7 @@ async function runStore(seed: number, lives: number, options: BenchOptions, tall
   }
 }
 
-async function cycle(run: StoreRun, dice: Dice, tally: Tally, _options: BenchOptions, breakage: KillBreakage): Promise<readonly string[]> {
+async function cycle(run: StoreRun, dice: Dice, tally: Tally, breakage: KillBreakage): Promise<readonly string[]> {
   const control = breakage.control === undefined ? {} : { control: breakage.control };
   const findings: string[] = [];
   const point = dice.chance(randomTimeRatio) ? undefined : randomPoint(dice);
