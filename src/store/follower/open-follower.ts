@@ -49,16 +49,19 @@ function usableState(found: Examination, segmentBytes: number): State | undefine
   return state !== undefined && state.safeOffset <= end ? state : undefined;
 }
 
-/** Where the records end that verify. Damage with more segments behind it ends only its own segment. */
+/** Where the records end that verify. Damage ends only its own segment, if there are records in one behind it. */
 async function endByReading(segments: LogSegments, signal: AbortSignal | undefined): Promise<number> {
   let from = segments.minOffset;
+  let end = from;
   for (;;) {
     const stopped = await new LogScanner(segments).scan(
       { from, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs: () => false, signal },
       () => undefined,
     );
+    // A segment that was made in advance has none.
+    if (stopped.offset > from) end = stopped.offset;
     const next = segments.bases.find((base) => base > stopped.offset);
-    if (next === undefined) return stopped.offset;
+    if (next === undefined) return end;
     from = next;
   }
 }
