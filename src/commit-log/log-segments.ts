@@ -37,6 +37,7 @@ export class LogSegments {
   /** Made and not used yet, by base: one ahead of need, or what could not be given its length. */
   readonly #made = new Map<number, StoreFile>();
   #linking: Promise<void> = Promise.resolve();
+  #removalToSync = false;
 
   constructor(options: LogSegmentsOptions) {
     this.segmentBytes = options.segmentBytes;
@@ -170,16 +171,36 @@ export class LogSegments {
     return this.#files.use(this.pathOf(base), 'read').readSync(into.subarray(0, bytes), offset - base);
   }
 
-  /** Deletes the first segment. */
+  /** Deletes the first segment; `syncRemoval` makes that durable. */
   async removeFirst(): Promise<string> {
+    // The disk may keep a later removal and not an earlier one: never two that are not durable.
+    if (this.#removalToSync) await this.#syncRemoval();
     const base = defined(this.#bases[0], 'the segment to delete');
     assert(!this.#open.has(base), 'a segment being written is never deleted');
     const path = this.pathOf(base);
     this.#bases.shift();
-    await this.#files.forget(path);
-    await this.#fs.remove(path);
-    await this.#fs.syncDirectory(this.#directory);
+    await this.#files.forget(path).catch(() => undefined);
+    try {
+      await this.#fs.remove(path);
+    } catch (error) {
+      if (mayBeThere(this.#fs, path)) {
+        // What is deleted is a prefix of the log: nothing behind it goes as long as this one is there.
+        this.#bases.unshift(base);
+        throw error;
+      }
+    }
+    this.#removalToSync = true;
     return path;
+  }
+
+  /** Makes the last removal durable. */
+  async syncRemoval(): Promise<void> {
+    if (this.#removalToSync) await this.#syncRemoval();
+  }
+
+  async #syncRemoval(): Promise<void> {
+    await this.#fs.syncDirectory(this.#directory);
+    this.#removalToSync = false;
   }
 
   /** Closes a segment that is about to be changed or removed by other means. */
@@ -216,5 +237,13 @@ export class LogSegments {
       if (systemErrorCode(error) === 'EEXIST') void this.#fs.remove(path).catch(() => undefined);
       throw error;
     }
+  }
+}
+
+function mayBeThere(fs: FileSystem, path: string): boolean {
+  try {
+    return fs.exists(path);
+  } catch {
+    return true;
   }
 }

@@ -44,6 +44,7 @@ export class Retention {
   /** storedAt of the last record of the oldest segment, once it had to be looked up. */
   #newestOfOldest: { readonly base: number; readonly storedAt: number } | undefined;
   #running: Promise<unknown> = Promise.resolve();
+  #followToDo = false;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
@@ -72,6 +73,7 @@ export class Retention {
     const { segments } = this.#options;
     let deletedSegmentCount = 0;
     let freedBytes = 0;
+    if (this.#followToDo) await this.#follow();
     while (deletedSegmentCount < countMax && !signal.aborted) {
       const base = segments.bases[0];
       if (base === undefined || !this.#isFree(base)) break;
@@ -82,10 +84,22 @@ export class Retention {
       const path = await segments.removeFirst();
       deletedSegmentCount += 1;
       freedBytes += segments.segmentBytes;
-      await this.#options.afterDelete(segments.minOffset);
-      this.#options.onDeleted({ path, baseOffset: base, bytes: segments.segmentBytes, reason });
+      this.#followToDo = true;
+      try {
+        await this.#follow();
+      } finally {
+        this.#options.onDeleted({ path, baseOffset: base, bytes: segments.segmentBytes, reason });
+      }
     }
     return { deletedSegmentCount, freedBytes };
+  }
+
+  /** After a deletion, and again before the next one if it fails: it is made durable, then queues and index let go of what is gone. */
+  async #follow(): Promise<void> {
+    const { segments, afterDelete } = this.#options;
+    await segments.syncRemoval();
+    await afterDelete(segments.minOffset);
+    this.#followToDo = false;
   }
 
   /** Whether the oldest segment may go at all. */

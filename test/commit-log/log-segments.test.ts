@@ -213,6 +213,7 @@ describe('LogSegments', () => {
     segments.release(segmentBytes);
     gates.calls.length = 0;
     expect(await segments.removeFirst()).toBe(segmentPath(0));
+    await segments.syncRemoval();
     expect(gates.calls.map((call) => call.op)).toEqual(['close', 'remove', 'syncDirectory']);
     expect([segments.bases, segments.minOffset]).toEqual([[segmentBytes], segmentBytes]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FileSystem, Store, StoreOptions } from '../../src/index.js';
-import { manualClock, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { faultyPlatform, manualClock, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { collect, openTiny, readQueue, root, systemError, turns } from '../contract/harness.js';
 
@@ -352,5 +352,49 @@ describe('deleting', () => {
     const { deletedSegmentCount } = await running.during(cleaning);
     expect(deletedSegmentCount).toBeLessThan(9);
     expect(running.platform.fs.list(`${root}/commitlog`).length).toBeGreaterThan(1);
+  });
+});
+
+describe('a deletion that fails', () => {
+  for (const op of ['remove', 'syncDirectory', 'close'] as const) {
+    for (const done of [false, true]) {
+      it(`at ${op}${done ? ', though it was done,' : ''} is made up for, and never leaves a hole in the log`, async () => {
+        for (let call = 1; call <= 3; call += 1) {
+          const disk = memoryPlatform({ seed: call });
+          const failing = faultyPlatform(disk);
+          const store = await openTiny(failing);
+          await Promise.all(Array.from({ length: 90 }, (_, i) => store.append({ topic: `T-${i % 2}`, body: `m-${i}`.padEnd(100, '.') })));
+          failing.add({ ops: [op], path: /commitlog/, from: call, fault: { kind: 'error', code: 'EIO', done } });
+          await store.clean({ before: 4096 }).catch(() => undefined);
+          await store.clean({ before: 8192 }).catch(() => undefined);
+          // Whatever of the removals reaches the disk, it is a prefix.
+          const after = disk.crash('random');
+          const bases = after.fs.list(`${root}/commitlog`).map(Number);
+          expect(bases).toEqual(bases.map((_, i) => (bases[0] ?? 0) + i * 4096));
+          const again = await openTiny(after);
+          expect((await again.verify()).faults).toEqual([]);
+          const log = await collect(again.tailAll({ from: 'earliest', until: 'end' }));
+          expect(log.at(-1)?.body.toString()).toMatch(/^m-89\./);
+          await again.clean({ before: 8192 });
+          expect(again.stats().minOffset).toBe(8192);
+          await again.close();
+          await store.close().catch(() => undefined);
+        }
+      });
+    }
+  }
+
+  it('keeps its bounds in step with the log once the disk is well again', async () => {
+    const disk = memoryPlatform();
+    const failing = faultyPlatform(disk);
+    const store = await openTiny(failing);
+    await Promise.all(Array.from({ length: 90 }, (_, i) => store.append({ topic: 'T', body: `m-${i}`.padEnd(100, '.') })));
+    failing.add({ ops: ['syncDirectory'], path: /commitlog/, fault: { kind: 'error', code: 'EIO' } });
+    await expect(store.clean({ before: 4096 })).rejects.toMatchObject({ code: 'IO' });
+    await store.clean();
+    const [first] = await readQueue(store, { topic: 'T' });
+    expect([store.stats().minOffset, store.bounds({ topic: 'T' }).min]).toEqual([4096, first?.queueOffset]);
+    expect((await store.verify()).ok).toBe(true);
+    await store.close();
   });
 });
