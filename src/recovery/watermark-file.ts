@@ -17,10 +17,15 @@ export class WatermarkFile {
   }
 
   /** Opens the file, made where there is none; `sequence` is that of the newest slot in it. */
-  static open(fs: FileSystem, path: string, sequence: number): WatermarkFile {
+  static async open(fs: FileSystem, path: string, sequence: number): Promise<WatermarkFile> {
     const isThere = fs.exists(path);
     const file = fs.open(path, isThere ? 'read-write' : 'create');
-    if (!isThere || file.sizeBytes() < 2 * SLOT_BYTES) file.writeSync([Buffer.alloc(2 * SLOT_BYTES)], 0);
+    try {
+      if (!isThere || file.sizeBytes() < 2 * SLOT_BYTES) file.writeSync([Buffer.alloc(2 * SLOT_BYTES)], 0);
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
+    }
     return new WatermarkFile(file, sequence);
   }
 

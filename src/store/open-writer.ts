@@ -18,6 +18,8 @@ import { DEFAULT_KEPT, type ResolvedOptions } from './options.js';
 
 const DAMAGE_COUNT_MAX = 1000;
 const QUEUE_ENTRY_BYTES = 20;
+/** A directory that may be written to but not read cannot be synced by us, nor one of a file system that knows no such call. */
+const unsyncableCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 /**
  * Opens a store for writing: lock, look, decide, and only then, if anything is to be changed, `abort` and the changes. A refusal
@@ -53,18 +55,21 @@ export async function openWriter(directory: string, options: ResolvedOptions, ma
   }
 }
 
-/** A directory is no safer than its entry in its parent, and that one's in its own. */
+/**
+ * A directory is no safer than its entry in its parent, and that one's in its own. As long as there is no manifest, which comes after
+ * this, it may have been made by somebody who did not live to sync it: then every one on the way down is synced.
+ */
 export async function makeDurableDirectory(fs: FileSystem, directory: string): Promise<void> {
-  const made: string[] = [];
-  for (let path = directory; !fs.exists(path); path = dirname(path)) made.push(path);
+  const ancestors: string[] = [];
+  for (let path = directory; dirname(path) !== path; path = dirname(path)) ancestors.push(dirname(path));
+  const isNew = !fs.exists(directory);
   await fs.makeDirectory(directory);
-  for (const path of made.reverse()) {
+  if (!isNew && fs.exists(new StorePaths(directory).manifest)) return;
+  for (const path of ancestors.reverse()) {
     try {
-      await fs.syncDirectory(dirname(path));
+      await fs.syncDirectory(path);
     } catch (error) {
-      // A directory that may be written to but not read cannot be synced by us.
-      const code = systemErrorCode(error);
-      if (code !== 'EACCES' && code !== 'EPERM') throw error;
+      if (!unsyncableCodes.has(systemErrorCode(error) ?? '')) throw error;
     }
   }
 }
@@ -90,8 +95,14 @@ async function start(foundation: Foundation, found: Examination, startMs: number
   await ownLastSegment(foundation, recovered.end);
   await clearMaking(foundation);
   const report = reportOf(recovered, platform.clock.monotonicMs() - startMs, lock);
-  const watermark = WatermarkFile.open(platform.fs, paths.watermark, found.watermark?.sequence ?? 0);
-  const engine = new Engine(foundation, recovered, report, listening, found, watermark, lock);
+  const watermark = await WatermarkFile.open(platform.fs, paths.watermark, found.watermark?.sequence ?? 0);
+  let engine: Engine;
+  try {
+    engine = new Engine(foundation, recovered, report, listening, found, watermark, lock);
+  } catch (error) {
+    await watermark.close().catch(() => undefined);
+    throw error;
+  }
   try {
     await engine.sideKeeper.writeManifest(undefined);
     await engine.sideKeeper.writeFirstWatermark(recovered);

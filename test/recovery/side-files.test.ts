@@ -100,7 +100,7 @@ describe('the watermark file', () => {
   it('writes its slots in turn, so that the older one stands while the newer is written', async () => {
     const platform = await prepared();
     const lines: string[] = [];
-    const file = WatermarkFile.open(traceCalls(platform, (line) => lines.push(line), '/store').fs, paths.watermark, 6);
+    const file = await WatermarkFile.open(traceCalls(platform, (line) => lines.push(line), '/store').fs, paths.watermark, 6);
     for (const flushedOffset of [10, 20, 30]) file.write({ ...mark, flushedOffset });
     await file.close();
     expect(lines.filter((line) => line.startsWith('writeSync')).slice(-3)).toEqual([
@@ -115,7 +115,7 @@ describe('the watermark file', () => {
     const platform = await prepared();
     let syncs = 0;
     const faulty = withFaults(platform, (call) => (call.op === 'sync' && (syncs += 1) === 1 ? systemError('EIO') : undefined));
-    const file = WatermarkFile.open(faulty.fs, paths.watermark, 0);
+    const file = await WatermarkFile.open(faulty.fs, paths.watermark, 0);
     file.write({ ...mark, flushedOffset: 1 });
     const [first, second] = await Promise.allSettled([file.sync(), file.sync()]);
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);

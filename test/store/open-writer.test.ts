@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/index.js';
-import { memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { faultyPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { contents, removeTree } from '../contract/disk-surgery.js';
 import { appendMany, failure, openTiny, readQueue, root, systemError, tiny } from '../contract/harness.js';
@@ -58,6 +58,49 @@ describe('what is kept with a store', () => {
 });
 
 describe('opening for writing', () => {
+  it('makes its directory durable, also one that a process made which was killed before it could', async () => {
+    for (let call = 1; call <= 12; call += 1) {
+      let disk = memoryPlatform({ seed: call });
+      let count = 0;
+      const first = disk;
+      const dying = withFaults(first, () => {
+        count += 1;
+        if (count === call) disk = first.crash('all');
+        return undefined;
+      });
+      await failure(() => openStore('/deep/down/store', { ...tiny, platform: dying, readOnly: false }));
+      const store = await openStore('/deep/down/store', { ...tiny, platform: disk, readOnly: false });
+      await store.append({ topic: 'T', body: 'x' });
+      const again = await openStore('/deep/down/store', { ...tiny, platform: disk.crash('synced'), readOnly: false });
+      expect([call, await readQueue(again, { topic: 'T' })]).toMatchObject([call, [{ queueOffset: 0 }]]);
+      await again.close();
+      await store.close().catch(() => undefined);
+    }
+  });
+
+  it('that fails at its first look at the log leaves no file open', async () => {
+    const disk = memoryPlatform();
+    const store = await openTiny(disk);
+    await appendMany(store, 5);
+    await store.close();
+    let calls = 0;
+    const counting = withFaults(disk, () => {
+      calls += 1;
+      return undefined;
+    });
+    await (await openTiny(counting)).close();
+    for (let call = 1; call <= calls; call += 1) {
+      const failing = faultyPlatform(disk, { rules: [{ from: call, fault: { kind: 'error', code: 'EMFILE' } }] });
+      const outcome = await openTiny(failing).then(
+        async (opened) => {
+          await opened.close().catch(() => undefined);
+        },
+        () => undefined,
+      );
+      expect([call, outcome, disk.openPaths]).toEqual([call, undefined, []]);
+    }
+  });
+
   it('makes the directory with its parents, and makes them durable', async () => {
     const platform = memoryPlatform();
     const deep = '/a/b/c';
