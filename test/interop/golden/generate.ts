@@ -32,7 +32,8 @@ export async function generate(recipe: Recipe): Promise<number> {
     else await child.kill();
     const { kept, leftOut } = divide(readFiles(directory));
     const { name, what, end, refusedAs } = recipe;
-    const manifest: GoldenManifest = { name, what, rocketmqVersion: stock.version, settings, end, refusedAs, leftOut, ...described };
+    const filledBy = recipe.way === 'copies' ? 'stratalog' : 'broker';
+    const manifest: GoldenManifest = { name, what, rocketmqVersion: stock.version, settings, end, filledBy, refusedAs, leftOut, ...described };
     writeGolden(manifest, kept);
     return described.messages.length;
   } finally {
