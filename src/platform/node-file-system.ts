@@ -22,6 +22,11 @@ const windows = process.platform === 'win32';
 /** On Windows a virus scanner or an indexer may hold a file for a moment: 10 tries in about 3 seconds. */
 const busyTryCountMax = 10;
 const busyCodes: ReadonlySet<string | undefined> = new Set(['EPERM', 'EBUSY', 'EACCES']);
+/**
+ * A directory cannot be synced without a descriptor. Others in this process may have taken them all, for a moment; nothing has been
+ * synced yet, so to ask again is safe, and a new segment need not end the store.
+ */
+const shortageCodes: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE']);
 
 /** What the kernel answers if `unlink` is given a directory: EISDIR on Linux, EPERM elsewhere. */
 const unlinkedDirectoryCodes: ReadonlySet<string | undefined> = new Set(['EISDIR', 'EPERM']);
@@ -77,10 +82,10 @@ export const nodeFileSystem: FileSystem = {
   async syncDirectory(directory: string): Promise<void> {
     // Windows can sync no directory: NTFS writes names to its journal by itself.
     if (windows) return;
-    const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
-    const fd = await new Promise<number>((resolve, reject) => {
-      fs.open(directory, flags, (error, opened) => (error === null ? resolve(opened) : reject(error)));
-    });
+    const fd = await tryAgain(
+      () => openDirectory(directory),
+      (code) => shortageCodes.has(code),
+    );
     try {
       await settled((done) => fs.fsync(fd, done));
     } finally {
@@ -117,12 +122,22 @@ async function removeOnce(path: string): Promise<void> {
   }
 }
 
-async function whileBusy(attempt: () => Promise<void>): Promise<void> {
+function openDirectory(directory: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.open(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, (error, fd) => (error === null ? resolve(fd) : reject(error)));
+  });
+}
+
+function whileBusy(attempt: () => Promise<void>): Promise<void> {
+  return tryAgain(attempt, (code) => windows && busyCodes.has(code));
+}
+
+async function tryAgain<T>(attempt: () => Promise<T>, mayPass: (code: string | undefined) => boolean): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await attempt();
     } catch (error) {
-      if (!windows || tries === busyTryCountMax || !busyCodes.has((error as NodeJS.ErrnoException).code)) throw error;
+      if (tries === busyTryCountMax || !mayPass((error as NodeJS.ErrnoException).code)) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.min(500, 10 * 2 ** tries)));
     }
   }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import * as nodeFs from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../src/platform/node-platform.js';
 import { useTemporaryDirectory } from './temporary-directory.js';
@@ -44,6 +45,16 @@ describe.runIf(posix)("Node's files on a POSIX system", () => {
     expect(fs.exists(join(directory(), 'dangling'))).toBe(true);
     await fs.remove(link);
     expect(nodeFs.readFileSync(target, 'utf8')).toBe('secret');
+  });
+
+  it('waits for a descriptor to sync a directory with, and not for ever', { timeout: 60_000 }, () => {
+    const program = fileURLToPath(new URL('short-of-descriptors.ts', import.meta.url));
+    const run = (giveBack: string): string =>
+      execFileSync('sh', ['-c', 'ulimit -n 64 && exec "$@"', 'sh', process.execPath, '--import', 'tsx', program, directory(), giveBack], {
+        encoding: 'utf8',
+      });
+    expect(run('yes')).toBe('synced\n');
+    expect(run('no')).toBe('EMFILE\n');
   });
 
   it('removes a link to a directory, never what is in it', async () => {
