@@ -1,13 +1,7 @@
-import { type Environment, readEnvironment } from './environment.js';
+import { readEnvironment } from './environment.js';
 import { makeLoadDirectory } from './load-directory.js';
 
-/** What every load program prints as JSON on the standard output, beside what it found. */
-export interface ProgramReport<Options> {
-  readonly program: string;
-  readonly options: Options;
-  readonly environment: Environment;
-}
-
+/** What every load program has in common: options, environment and result as JSON on the standard output. */
 export interface LoadProgram<Options, Result extends object> {
   readonly name: string;
   readonly options: Options & { readonly directory?: string | undefined };

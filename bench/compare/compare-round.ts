@@ -12,18 +12,20 @@ export interface CompareRound {
   readonly messageCount: number;
   readonly durationMs: number;
   readonly messagesPerSecond: number;
+  /** Until all of them could be found, where that comes later than the answer to the last call. */
+  readonly findablePerSecond?: number;
   /** Of a call: one message, or one batch. */
   readonly latencyUs: LatencyUs;
-  readonly cpuUsPerMessage: number | undefined;
-  readonly rssBytesMax: number | undefined;
-  readonly eventLoopDelayMsMax: number | undefined;
-  readonly finds: FindRates | undefined;
+  readonly cpuUsPerMessage?: number;
+  readonly rssBytesMax?: number;
+  readonly eventLoopDelayMsMax?: number;
+  readonly finds?: FindRates | null;
 }
 
 export interface FindRates {
   readonly byOffsetPerSecond: number;
   readonly byKeyPerSecond: number;
-  readonly byTimePerSecond: number | undefined;
+  readonly byTimePerSecond?: number;
   readonly readPerSecond: number;
 }
 
@@ -48,7 +50,7 @@ export async function runCompareRound(kind: ContestantKind, column: Column, dire
   const use = endWatch();
   if (kind.finds) await checkFound(contestant, column, messageCount);
   const readPerSecond = column.finds || !kind.finds ? await readEverything(contestant, column, messageCount) : 0;
-  const finds = column.finds && kind.finds ? await measureFinds(contestant, messageCount, limits, readPerSecond) : undefined;
+  const finds = column.finds && kind.finds ? await measureFinds(contestant, messageCount, limits, readPerSecond) : null;
   await contestant.close();
   return {
     messageCount,
