@@ -167,6 +167,12 @@ export class KeyIndex implements FactsTarget {
     }
   }
 
+  /** Finds out whether somebody else has added or removed files: then it is damaged, and can be made anew before a safe point. */
+  async look(): Promise<void> {
+    // A list that cannot be had says nothing; the safe point asks for it again.
+    await this.#alone('looking for the files of the index', async () => this.#checkDirectory()).catch(() => undefined);
+  }
+
   /**
    * The index's part of a safe point: entries of records below `durableBefore` (at least), slots and headers are durable. Resolves with the
    * states for the state file; undefined: damaged, no safe point. Rejects with DISK_FULL: no safe point this time.

@@ -20,6 +20,7 @@ import { Retention } from '../retention/retention.js';
 import type { RecoveryReport, StoreStatus } from './contract.js';
 import { DiskGuard } from './disk-guard.js';
 import type { Foundation } from './foundation.js';
+import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
 import { logMending } from './log-mending.js';
 import type { ReadView } from './read-view.js';
@@ -51,6 +52,7 @@ export class Engine {
   readonly #lock: { release(): void };
   readonly #indexFeeder: IndexFeeder | undefined;
   readonly #customs: readonly CustomFeeder[];
+  readonly #keptNumbers: KeptNumbers;
   readonly #changeCallbacks = new Set<() => void>();
   readonly #closing = new AbortController();
   readonly #mendedAtMs = new Map<number, number>();
@@ -92,6 +94,7 @@ export class Engine {
           );
     this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.#indexFeeder, start: recovered.end });
     this.#customs = this.#makeCustoms();
+    this.#keptNumbers = new KeptNumbers(queues);
     this.safePoint = new SafePoint(
       {
         log: this.log,
@@ -100,7 +103,10 @@ export class Engine {
         index: this.#wholeIndex(),
         customs: this.#customs,
         mend: async () => await this.mendAll(),
-        write: async (state) => await this.sideKeeper.writeState(state),
+        write: async (state) => {
+          await this.sideKeeper.writeState(state);
+          this.#keptNumbers.note(state.bounds);
+        },
       },
       recovered.end,
     );
@@ -157,6 +163,7 @@ export class Engine {
   async mendAll(): Promise<void> {
     const { queues, index } = this.foundation;
     for (const slot of [...queues.damagedSlots]) await this.rebuildQueue(slot);
+    await index?.look();
     // While it is being made anew it is not damaged any more, and not whole yet.
     if (index?.damaged === true || this.#indexFeeder?.isRebuilding === true) await this.#indexFeeder?.rebuild();
   }
@@ -282,8 +289,13 @@ export class Engine {
       flushed: () => this.log.flushed,
       assigned: () => this.log.assigned,
       beforeDelete: async (end) => {
-        // Without one, the next recovery reads the whole log: slower, no worse. A full disk must not keep itself full.
-        if (this.safePoint.offset < end) await this.safePoint.take(false).catch(() => undefined);
+        if (this.safePoint.offset >= end) return;
+        try {
+          await this.safePoint.take(false);
+        } catch (error) {
+          // Without one, the next recovery reads the whole log: slower, no worse. A full disk must not keep itself full.
+          if (!this.#keptNumbers.outlive(end, this.log.flushed)) throw error;
+        }
       },
       afterDelete: async (minOffset) => {
         await queues.trim(minOffset);

@@ -58,4 +58,23 @@ describe('an index with a broken chain', () => {
       await again.close();
     }
   });
+
+  it('that somebody has deleted under a store in use is made anew at closing, and that is a clean end', async () => {
+    for (const when of ['before the keys', 'behind the keys'] as const) {
+      const platform = memoryPlatform();
+      const store = await open(platform);
+      const names = (): readonly string[] => platform.fs.list(`${directory}/index`);
+      await store.append({ topic: 'T', body: 'first', keys: ['key-0'] });
+      await store.snapshot(`/${when}`);
+      if (when === 'before the keys') for (const name of names()) await platform.fs.remove(`${directory}/index/${name}`);
+      await store.appendAll(Array.from({ length: 50 }, (_, i) => ({ topic: 'T', body: `message ${i}`, keys: [`key-${i + 1}`] })));
+      if (when === 'behind the keys') for (const name of names()) await platform.fs.remove(`${directory}/index/${name}`);
+      await store.close();
+      const again = await open(platform);
+      expect(again.recovery.cleanShutdown).toBe(true);
+      for (const i of [0, 1, 25, 50]) expect([when, i, await countOf(again, `key-${i}`)]).toEqual([when, i, 1]);
+      expect(await again.verify()).toMatchObject({ ok: true });
+      await again.close();
+    }
+  });
 });
