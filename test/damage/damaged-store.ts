@@ -45,5 +45,6 @@ export async function damagedStores(seed: number, all: readonly Mode[] | undefin
 /** Anything but an error of the store's own is a finding. */
 function thrown(mode: Mode, error: unknown): Outcome {
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { mode, opened: true, touchedCount: 0, lostCount: 0, cutCount: 0, betweenCount: 0, failures: [`thrown: ${what}`] };
+  const nothing = { touchedCount: 0, lostCount: 0, cutCount: 0, betweenCount: 0, notedCount: 0, isEndLost: false };
+  return { mode, opened: true, ...nothing, failures: [`thrown: ${what}`] };
 }

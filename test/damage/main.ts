@@ -29,7 +29,7 @@ export type WorkReport =
   | { readonly kind: 'done'; readonly tally: Tally; readonly findings: readonly Finding[] };
 
 /** A store that has not answered by then hangs. */
-const HANG_MS = 120_000;
+const HANG_MS = 600_000;
 const ORDER_COUNT = 64;
 
 const program = new Command('damage')
@@ -112,8 +112,8 @@ function order(from: number, count: number): Promise<number> {
       resolve(from + count);
     });
     child.on('exit', (code, signal) => lost(`the process died with ${String(code ?? signal)}`));
-    const work: WorkOrder = { from, count, allModes };
-    child.send(work);
+    const toDo: WorkOrder = { from, count, allModes };
+    child.send(toDo);
   });
 }
 

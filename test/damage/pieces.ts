@@ -27,7 +27,7 @@ const weights: readonly (readonly [prefix: string, weight: number])[] = [
 ];
 
 export const partKinds = ['bit', 'bit', 'bit', 'zeroed', 'garbage', 'swapped', 'stale', 'misplaced'] as const;
-export const wholeKinds = ['cut', 'longer', 'missing', 'doubled', 'empty', 'foreign', 'stale file', 'stray'] as const;
+export const wholeKinds = ['cut', 'longer', 'missing', 'doubled', 'overwritten', 'empty', 'foreign', 'stale file', 'stray'] as const;
 
 /** Does one piece of damage to the image, chosen at random, and says which. */
 export function damageAnywhere(site: Site): Piece {
@@ -56,11 +56,15 @@ function usedBytes(bytes: Buffer): number {
   return Math.min(bytes.length, end + 64);
 }
 
-export function damagePart(site: Site, kind: (typeof partKinds)[number], path: string): Piece {
+export type PartKind = (typeof partKinds)[number];
+export type WholeKind = (typeof wholeKinds)[number];
+
+/** @param hitAt the byte to be hit; chosen at random unless it is given. */
+export function damagePart(site: Site, kind: PartKind, path: string, hitAt?: number): Piece {
   const { image, random } = site;
   const bytes = Buffer.from(image.get(path) ?? Buffer.alloc(0));
   if (bytes.length === 0) return `${kind}: ${path} is empty`;
-  const at = random.below(Math.max(1, random.chance(0.9) ? usedBytes(bytes) : bytes.length));
+  const at = hitAt ?? random.below(Math.max(1, random.chance(0.9) ? usedBytes(bytes) : bytes.length));
   image.set(path, bytes);
   if (kind === 'bit') {
     const bit = random.below(8);
@@ -100,7 +104,7 @@ export function damagePart(site: Site, kind: (typeof partKinds)[number], path: s
   return `${kind} ${where} with those from ${otherFrom} of ${other}`;
 }
 
-export function damageWhole(site: Site, kind: (typeof wholeKinds)[number], path: string): Piece {
+export function damageWhole(site: Site, kind: WholeKind, path: string): Piece {
   const { image, random } = site;
   const bytes = image.get(path) ?? Buffer.alloc(0);
   switch (kind) {
@@ -119,6 +123,8 @@ export function damageWhole(site: Site, kind: (typeof wholeKinds)[number], path:
       return `${path} missing`;
     case 'doubled':
       return doubled(site, path, bytes);
+    case 'overwritten':
+      return overwritten(site, path, bytes);
     case 'empty':
       image.set(path, Buffer.alloc(0));
       return `${path} empty`;
@@ -131,30 +137,39 @@ export function damageWhole(site: Site, kind: (typeof wholeKinds)[number], path:
       else image.set(path, older);
       return `${path} as it was before`;
     }
-    case 'stray': {
-      const name = ['.DS_Store', 'x.tmp', 'notes.txt', '123', '00000000000000000000.bak'][random.below(5)] ?? 'x';
-      const stray = `${path.slice(0, path.lastIndexOf('/') + 1)}${name}`;
-      image.set(stray, random.bytes(random.below(100)));
-      return `a stray ${stray}`;
-    }
+    case 'stray':
+      return strayBeside(site, path);
+    default:
+      return kind satisfies never;
   }
 }
 
-/** A copy under another name of the same kind: of another segment, of another queue, of another time. */
-function doubled(site: Site, path: string, bytes: Buffer): Piece {
-  const { image, random } = site;
+function strayBeside({ image, random }: Site, path: string): Piece {
+  const name = ['.DS_Store', 'x.tmp', 'notes.txt', '123', '00000000000000000000.bak'][random.below(5)] ?? 'x';
+  const stray = `${path.slice(0, path.lastIndexOf('/') + 1)}${name}`;
+  image.set(stray, random.bytes(random.below(100)));
+  return `a stray ${stray}`;
+}
+
+/** A copy under another name of the same kind: of a later segment, of more of a queue, of another time. */
+function doubled({ image, random, segmentBytes }: Site, path: string, bytes: Buffer): Piece {
   const slash = path.lastIndexOf('/');
   const folder = path.slice(0, slash + 1);
-  const siblings = [...image.keys()].filter((each) => each.startsWith(folder) && each !== path && !each.slice(folder.length).includes('/'));
-  let target = siblings[random.below(siblings.length)];
-  if (target === undefined || random.chance(0.5)) {
-    const name = path.slice(slash + 1);
-    const step = path.startsWith('commitlog/') ? site.segmentBytes * (1 + random.below(3)) : bytes.length;
-    target = /^\d{20}$/.test(name)
-      ? `${folder}${String(Number(name) + step).padStart(20, '0')}`
-      : `${path}${/^\d{17}$/.test(name) ? '' : '.copy'}`;
-    if (/^\d{17}$/.test(name)) target = `${folder}${String(BigInt(name) + BigInt(1 + random.below(1000))).padStart(17, '0')}`;
-  }
+  const name = path.slice(slash + 1);
+  const step = path.startsWith('commitlog/') ? segmentBytes * (1 + random.below(3)) : bytes.length;
+  let target = `${path}.copy`;
+  if (/^\d{20}$/.test(name)) target = `${folder}${String(Number(name) + step).padStart(20, '0')}`;
+  if (/^\d{17}$/.test(name)) target = `${folder}${String(BigInt(name) + BigInt(1 + random.below(1000))).padStart(17, '0')}`;
   image.set(target, bytes);
   return `${path} also as ${target}`;
+}
+
+/** Written in place of a file beside it. */
+function overwritten({ image, random }: Site, path: string, bytes: Buffer): Piece {
+  const folder = path.slice(0, path.lastIndexOf('/') + 1);
+  const beside = [...image.keys()].filter((each) => each.startsWith(folder) && each !== path && !each.slice(folder.length).includes('/'));
+  const target = beside[random.below(beside.length)];
+  if (target === undefined || target === 'lock') return doubled({ image, older: image, random, segmentBytes: bytes.length }, path, bytes);
+  image.set(target, bytes);
+  return `${target} overwritten with ${path}`;
 }

@@ -42,22 +42,30 @@ export function runDecoder(name: string, decoder: Decoder, from: number, count: 
     const tookMs = performance.now() - startMs;
     const extraBytes = allocatedBytes() - bytesBefore - 2 * input.length;
     result.count += 1;
-    if (tookMs > result.slowestMs) result.slowestMs = tookMs;
     if (extraBytes > result.mostExtraBytes) result.mostExtraBytes = extraBytes;
     if (extraBytes > EXTRA_BYTES_MAX) found(seed, `${extraBytes} bytes beyond twice the input`, input);
+    if (tookMs <= result.slowestMs) continue;
     // A pause of the machine or of the collector is not the decoder's: it is asked again.
-    if (tookMs > SLOW_MS && secondTimeMs(decoder, seed) > SLOW_MS) found(seed, `took ${tookMs.toFixed(0)} ms`, input);
+    const againMs = Math.min(tookMs, secondTimeMs(decoder, seed));
+    result.slowestMs = Math.max(result.slowestMs, againMs);
+    if (againMs > SLOW_MS) found(seed, `took ${againMs.toFixed(0)} ms`, decoder.input(new SeededRandom(seed)));
   }
   return result;
 }
 
+/** Of several tries the least, in time of the processor: that of the machine's other work does not count. */
 function secondTimeMs(decoder: Decoder, seed: number): number {
-  const input = decoder.input(new SeededRandom(seed));
-  const startMs = performance.now();
-  try {
-    decoder.read(input);
-  } catch {
-    // What it throws has been looked at.
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const input = decoder.input(new SeededRandom(seed));
+    const before = process.cpuUsage();
+    try {
+      decoder.read(input);
+    } catch {
+      // What it throws has been looked at.
+    }
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
   }
-  return performance.now() - startMs;
+  return least;
 }
