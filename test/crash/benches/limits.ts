@@ -18,6 +18,8 @@ const hourMs = 3_600_000;
 const yearMs = 365 * 24 * hourMs;
 const stepsMs: readonly number[] = [hourMs, -hourMs, 10 * yearMs, -10 * yearMs];
 const descriptorLimit = 96;
+/** So many fit, with what node itself has open. */
+const storeDescriptors = 24;
 const livesPerCycle = 3;
 
 /** What the machine gives runs out or changes: descriptors, the right to write, the time of day. */
@@ -97,12 +99,18 @@ function countTold(tally: Tally, told: readonly string[]): void {
 
 /** All but a few descriptors are taken for the first half of its life, then given back: it must go on by itself. */
 async function outOfDescriptors(run: StoreRun, dice: Dice, tally: Tally): Promise<readonly string[]> {
-  const plan = run.plan({ lifeMs: 1500, descriptorsLeft: dice.pick([0, 1, 2, 3, 5, 8, 13]), cleans: dice.chance(0.5) });
+  const plan = run.plan({
+    lifeMs: 1500,
+    descriptorsLeft: dice.pick([0, 1, 2, 3, 5, 8, 13]),
+    openFilesMax: storeDescriptors,
+    cleans: dice.chance(0.5),
+  });
   const shell = ['sh', '-c', `ulimit -n ${descriptorLimit} && exec "$@"`, 'sh'];
   const ended = await new Life(plan, { prefix: shell }).ended(run.promises);
   tally.count(`descriptors: ended with ${ended.end}`);
   countTold(tally, ended.told);
-  return ended.errors;
+  if (ended.end === '0') return ended.errors;
+  return [...ended.errors, `with descriptors again it ended with ${ended.end}: ${ended.stderr}`];
 }
 
 async function clockSteps(run: StoreRun, dice: Dice, tally: Tally): Promise<readonly string[]> {

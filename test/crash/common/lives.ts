@@ -19,6 +19,7 @@ export interface LifeOptions {
 export interface EndedLife extends LifeTold {
   /** `SIGKILL`, or the exit code. */
   readonly end: string;
+  readonly stderr: string;
 }
 
 /** One process that writes a store. */
@@ -90,7 +91,7 @@ export class Life {
     if (isHung) errors.push(`the process hung in phase ${told.phase}`);
     else if (this.#end !== 'SIGKILL' && this.#end !== '0' && this.#end !== '3' && errors.length === 0)
       errors.push(`the process ended with ${this.#end}: ${this.#stderr.trim().slice(-600)}`);
-    return { ...told, errors, end: this.#end ?? 'unknown' };
+    return { ...told, errors, end: this.#end ?? 'unknown', stderr: this.#stderr.trim() };
   }
 }
 

@@ -59,4 +59,6 @@ export interface WriterPlan {
   readonly control?: 'early-acknowledgement' | 'claims-sync' | undefined;
   /** Descriptors left over for the store. */
   readonly descriptorsLeft?: number | undefined;
+  /** Of the store. */
+  readonly openFilesMax?: number | undefined;
 }

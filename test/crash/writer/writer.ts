@@ -37,7 +37,14 @@ async function open(): Promise<Store> {
   const { bodyBytesMax: _, ...options } = plan.world;
   const flush = plan.control === 'claims-sync' ? 'async' : options.flush;
   const interval = plan.control === 'claims-sync' ? { flushIntervalMs: 60_000 } : {};
-  return openStore(plan.directory, { ...options, flush, ...interval, freeBytesMin: plan.freeBytesMin, platform });
+  return openStore(plan.directory, {
+    ...options,
+    flush,
+    ...interval,
+    freeBytesMin: plan.freeBytesMin,
+    openFilesMax: plan.openFilesMax,
+    platform,
+  });
 }
 
 async function stepClock(): Promise<void> {
