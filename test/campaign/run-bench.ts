@@ -7,7 +7,8 @@ import type { BenchSpec } from './benches.js';
 
 const keptTextBytes = 4000;
 /** A bench that does not end is ended, and has found something: nothing that a store does may hang. */
-const hangS = 300;
+const hangS = 1200;
+const graceMs = 10_000;
 
 export interface BenchTask {
   readonly spec: BenchSpec;
@@ -62,9 +63,10 @@ function runProcess(task: BenchTask, jsonPath: string): Promise<ProcessEnd> {
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let text = '';
     let isHung = false;
-    const endGroup = (): void => {
+    // Asked to end, a bench unmounts what it has mounted.
+    const endGroup = (signal: 'SIGTERM' | 'SIGKILL'): void => {
       try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+        if (child.pid !== undefined) process.kill(-child.pid, signal);
       } catch {
         // It has ended by itself.
       }
@@ -72,11 +74,13 @@ function runProcess(task: BenchTask, jsonPath: string): Promise<ProcessEnd> {
     const timer = setTimeout(
       () => {
         isHung = true;
-        endGroup();
+        endGroup('SIGTERM');
+        setTimeout(() => endGroup('SIGKILL'), graceMs).unref();
       },
       (task.limitS ?? hangS) * 1000,
     );
-    process.once('exit', endGroup);
+    const onExit = (): void => endGroup('SIGTERM');
+    process.once('exit', onExit);
     const take = (chunk: Buffer): void => {
       text = (text + chunk.toString()).slice(-keptTextBytes);
     };
@@ -85,7 +89,7 @@ function runProcess(task: BenchTask, jsonPath: string): Promise<ProcessEnd> {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      process.removeListener('exit', endGroup);
+      process.removeListener('exit', onExit);
       resolve({ code, isHung, how: isHung ? 'no end in sight' : String(signal ?? code), text: text.trim().slice(-600) });
     });
   });

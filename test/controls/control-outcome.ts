@@ -6,7 +6,7 @@ export interface ControlOutcome {
   readonly bench: BenchName;
   /** Whether the catalog says that this bench has to notice. */
   readonly expected: boolean;
-  /** `died`: the bench itself could not run over it, which proves nothing. */
+  /** `died`: the bench did not come to its end with a result, which proves nothing. */
   readonly result: 'caught' | 'not caught' | 'skipped' | 'died';
   readonly seedFrom: number;
   /** How many histories, cycles or stores it took, or were tried in vain. */

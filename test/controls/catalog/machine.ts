@@ -79,16 +79,31 @@ function writeHeld(): void {
     file: 'src/platform/full-transfer.ts',
     find: '  if (count === rest.bytes) return { parts: [], bytes: 0, at: rest.at + count };',
     replace: '  if (count > 0) return { parts: [], bytes: 0, at: rest.at + count };',
-    caughtBy: { full: 20 },
+    caughtBy: { full: 4 },
   },
   {
-    name: 'full-disk-ends-the-store',
-    breaks: 'A write that fails because the disk is full ends the store.',
+    name: 'full-disk-never-over',
+    breaks: 'A store that has found the disk full refuses appends until it is opened again.',
     promise: 'After a full disk has been freed, appends go on without reopening.',
-    file: 'src/platform/node-file.ts',
-    find: "    error.message += ` '${path}'`;",
-    replace: "    error.message += ` '${path}'`;\n    if ('code' in error && error.code === 'ENOSPC') error.code = 'EIO';",
-    caughtBy: { full: 20 },
+    file: 'src/store/engine.ts',
+    find: '    return this.diskGuard.check(this.log.appendedBytes);',
+    replace: '    return this.log.diskFull ?? this.diskGuard.check(this.log.appendedBytes);',
+    caughtBy: { full: 8 },
+  },
+  {
+    name: 'full-disk-not-told-by-the-pool',
+    breaks: 'A write of the thread pool that finds the disk full counts as done.',
+    promise: 'A position moves only after the call that justifies it has returned.',
+    file: 'src/platform/full-transfer.ts',
+    find: `      done(error, undefined);
+      return;
+    }
+    let next: Rest;`,
+    replace: `      done((error as NodeJS.ErrnoException).code === 'ENOSPC' ? null : error, undefined);
+      return;
+    }
+    let next: Rest;`,
+    caughtBy: { full: 8 },
   },
   {
     name: 'failed-fdatasync-not-told',
@@ -97,7 +112,7 @@ function writeHeld(): void {
     file: 'src/platform/node-file.ts',
     find: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback))",
     replace: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, () => done(null, undefined)))",
-    caughtBy: { 'io-errors': 100 },
+    caughtBy: { 'io-errors': 6 },
   },
   {
     name: 'failed-fdatasync-tried-again',
@@ -108,7 +123,7 @@ function writeHeld(): void {
     replace: `? this.#call('fdatasync', (fd, done: Done<void>) =>
           fs.fdatasync(fd, (error) => (error === null ? done(null, undefined) : fs.fdatasync(fd, done as fs.NoParamCallback))),
         )`,
-    caughtBy: { 'io-errors': 100 },
+    caughtBy: { 'io-errors': 12 },
   },
   {
     name: 'lock-not-asked-for',
@@ -126,7 +141,7 @@ function writeHeld(): void {
     file: 'src/platform/directory-lock.ts',
     find: '  return () => fs.closeSync(fd);',
     replace: '  return () => {\n    fs.rmSync(path, { force: true });\n    fs.closeSync(fd);\n  };',
-    caughtBy: { races: 2000 },
+    caughtBy: { races: 100 },
   },
   {
     name: 'descriptors-not-closed',
@@ -135,7 +150,7 @@ function writeHeld(): void {
     file: 'src/platform/node-file.ts',
     find: '      fs.close(this.#fd, (error) => (error === null || error === undefined ? resolve() : reject(named(error, this.path))));',
     replace: '      fs.fstat(this.#fd, (error) => (error === null || error === undefined ? resolve() : reject(named(error, this.path))));',
-    caughtBy: { kill: 20, limits: 8 },
+    caughtBy: { kill: 10 },
   },
   {
     name: 'monotonic-time-from-the-wall-clock',
@@ -163,7 +178,7 @@ function writeHeld(): void {
     file: 'src/recovery/failed-syncs.ts',
     find: '  if (!hasFailedSyncs(fs, paths)) return;',
     replace: '  if (durable >= 0 || !hasFailedSyncs(fs, paths)) return;',
-    caughtBy: { 'io-errors': 24 },
+    caughtBy: { 'io-errors': 12 },
   },
   {
     name: 'waits-for-a-descriptor-for-ever',

@@ -18,7 +18,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/mend-log.ts',
     find: '        await file.write([chunk.subarray(0, bytes)], at);\n        at += bytes;',
     replace: '        at += bytes;',
-    caughtBy: { simulation: 10_000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/opening.test.ts', 'test/recovery/tail.test.ts'],
   },
   {
     name: 'tail-cut-in-memory-only',
@@ -27,7 +28,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/mend-log.ts',
     find: '    if (tail.hasBytes || !tail.readAll) await file.truncate(end - last);\n',
     replace: '',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/tail.test.ts'],
   },
   {
     name: 'tear-taken-for-damage',
@@ -54,7 +56,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/find-end.ts',
     find: 'return this.#batchStart !== undefined && offset < this.#batchEnd ? this.#batchStart : offset;',
     replace: 'return offset;',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/contract/batch.test.ts', 'test/recovery/tail.test.ts'],
   },
   {
     name: 'index-believed-after-a-crash',
@@ -63,7 +66,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/restore-derived.ts',
     find: 'openIndex(options, index, state, false)',
     replace: 'openIndex(options, index, state, true)',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/opening.test.ts', 'test/store/index-rebuild.test.ts', 'test/contract/crash.test.ts'],
   },
   {
     name: 'queues-not-cut',

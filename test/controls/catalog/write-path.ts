@@ -59,7 +59,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: "    for (const segment of written) await segment.file.sync('data');\n",
     replace: "    for (const segment of written) await segment.file.sync('data').catch(async () => await segment.file.sync('data'));\n",
-    caughtBy: { 'io-errors': 20, tests: 1 },
+    caughtBy: { tests: 1 },
     tests: ['test/commit-log/final-failures.test.ts'],
   },
   {
@@ -69,7 +69,8 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: '      await zeroRange(segments.unsyncedBelow(issuedEnd), offset, issuedEnd);\n',
     replace: '',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/commit-log/failed-writes.test.ts'],
   },
   {
     name: 'numbers-not-given-back',
