@@ -109,7 +109,7 @@ const harmless: readonly RegExp[] = [
   /Unknown channel option/,
   /RocketmqRemoting - Channel\[.*auto-read is disabled/,
   /NETTY EVENT: remove not active channel/,
-  // The end of the log and the end of the queues, met in every recovery: a store of its own gives the same two lines (see harness.test.ts).
+  // The end of the log and the end of the queues, met in every recovery: a store of its own gives the same two lines (own-restart.test.ts).
   /RocketmqStore - found a illegal magic code 0x0$/,
   /RocketmqStore - maxPhyOffsetOfConsumeQueue\((\d+)\) >= processOffset\(\1\), truncate dirty logic files/,
   /message store has shutdown, so getMessage is forbidden|RocketmqTransaction - .*(?:return null|pullResult is null)/,

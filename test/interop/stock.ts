@@ -196,8 +196,10 @@ export class Stock implements AsyncDisposable {
     return this.#driver.call('consume', call);
   }
 
-  setConsumerOffsets(group: string, topic: string, offsets: Readonly<Record<number, number>>): Promise<unknown> {
-    return this.#driver.call('setConsumerOffsets', { brokerName, broker: this.brokerAddress, group, topic, offsets });
+  /** Makes the group known, and has it begin there: queue id -> offset. */
+  async setConsumerOffsets(group: string, topic: string, offsets: Readonly<Record<number, number>>): Promise<void> {
+    await this.mqadmin('updateSubGroup', '-b', this.brokerAddress, '-g', group);
+    await this.#driver.call('setConsumerOffsets', { brokerName, broker: this.brokerAddress, group, topic, offsets });
   }
 
   /** `topic/queueId` -> the offset that the broker keeps for the group. */
@@ -207,6 +209,12 @@ export class Stock implements AsyncDisposable {
 
   runtime(): Promise<Readonly<Record<string, string>>> {
     return this.#driver.call('runtime', { broker: this.brokerAddress });
+  }
+
+  /** What to give `java`, before the arguments of `mqadmin`, to run that as a process of its own. */
+  toolCommand(): readonly string[] {
+    const own = ownOptions(this.home, 'tools', this.#nameServerPort);
+    return [...jvmOptions, ...own, '-cp', this.#classPath, 'org.apache.rocketmq.tools.command.MQAdminStartup'];
   }
 
   /** What `mqadmin` prints. */

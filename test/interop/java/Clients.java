@@ -150,7 +150,7 @@ final class Clients {
 
         @Override
         public LocalTransactionState checkLocalTransaction(MessageExt message) {
-            return LocalTransactionState.UNKNOW;
+            return "well".equals(message.getProperty("ends")) ? LocalTransactionState.COMMIT_MESSAGE : LocalTransactionState.UNKNOW;
         }
     }
 

@@ -82,12 +82,15 @@ public final class Driver {
     private static String mqadmin(String[] arguments) throws Exception {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         PrintStream before = System.out;
+        PrintStream complaintsBefore = System.err;
         System.setOut(new PrintStream(bytes, true, "UTF-8"));
+        System.setErr(System.out);
         try {
             MQAdminStartup.main0(arguments, null);
         } finally {
             System.out.flush();
             System.setOut(before);
+            System.setErr(complaintsBefore);
         }
         return bytes.toString("UTF-8");
     }
