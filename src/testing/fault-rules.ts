@@ -50,24 +50,16 @@ const synchronous: ReadonlySet<Op> = new Set<Op>([
   'linkCount',
 ]);
 
-function canHappen(kind: Fault['kind'], op: Op): boolean {
-  switch (kind) {
-    case 'error':
-      return true;
-    case 'short-write':
-    case 'lost-write':
-    case 'misdirected-write':
-      return writes.has(op);
-    case 'short-read':
-      return reads.has(op);
-    case 'flipped-bit':
-      return reads.has(op) || writes.has(op);
-    case 'lost-sync':
-      return op === 'sync';
-    case 'delay':
-      return !synchronous.has(op);
-  }
-}
+const happensTo: Readonly<Record<Fault['kind'], (op: Op) => boolean>> = {
+  error: () => true,
+  'short-write': (op) => writes.has(op),
+  'lost-write': (op) => writes.has(op),
+  'misdirected-write': (op) => writes.has(op),
+  'short-read': (op) => reads.has(op),
+  'flipped-bit': (op) => reads.has(op) || writes.has(op),
+  'lost-sync': (op) => op === 'sync',
+  delay: (op) => !synchronous.has(op),
+};
 
 /** The rules in force, and how often each has been met. */
 export class FaultRules {
@@ -96,7 +88,7 @@ export class FaultRules {
   decide(op: Op, path: string): Fault | undefined {
     let fault: Fault | undefined;
     for (const [rule, metBefore] of this.#rules) {
-      if (!canHappen(rule.fault.kind, op) || rule.ops?.includes(op) === false) continue;
+      if (!happensTo[rule.fault.kind](op) || rule.ops?.includes(op) === false) continue;
       if (rule.path !== undefined && path.search(rule.path) < 0) continue;
       const met = metBefore + 1;
       this.#rules.set(rule, met);

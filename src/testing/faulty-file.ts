@@ -52,47 +52,32 @@ export class FaultyFile implements StoreFile {
   }
 
   writeSync(parts: readonly Uint8Array[], at: number): void {
-    this.#calls.now(
-      'writeSync',
-      this.path,
-      this.#calls.isTold ? writeDetails(parts, at) : '',
-      (fault) => {
-        const real = this.#realWrite(parts, at, fault);
-        if (real !== undefined) this.#base.writeSync(real.parts, real.at);
-        failAfter(real, this.path);
-      },
-    );
+    this.#calls.now('writeSync', this.path, this.#calls.isTold ? writeDetails(parts, at) : '', (fault) => {
+      const real = this.#realWrite(parts, at, fault);
+      if (real !== undefined) this.#base.writeSync(real.parts, real.at);
+      failAfter(real, this.path);
+    });
   }
 
   write(parts: readonly Uint8Array[], at: number): Promise<void> {
-    return this.#calls.later(
-      'write',
-      this.path,
-      this.#calls.isTold ? writeDetails(parts, at) : '',
-      async (fault) => {
-        const real = this.#realWrite(parts, at, fault);
-        if (real === undefined) await this.#calls.turn();
-        else await this.#base.write(real.parts, real.at);
-        failAfter(real, this.path);
-      },
-    );
+    return this.#calls.later('write', this.path, this.#calls.isTold ? writeDetails(parts, at) : '', async (fault) => {
+      const real = this.#realWrite(parts, at, fault);
+      if (real === undefined) await this.#calls.turn();
+      else await this.#base.write(real.parts, real.at);
+      failAfter(real, this.path);
+    });
   }
 
   sync(kind: 'data' | 'all'): Promise<void> {
-    return this.#calls.later(
-      'sync',
-      this.path,
-      ` ${kind}`,
-      async (fault) => {
-        if (fault?.kind !== 'lost-sync') {
-          await this.#base.sync(kind);
-          return;
-        }
-        if ('loseUnsynced' in this.#base) (this.#base as ForgetfulFile).loseUnsynced();
-        await this.#calls.turn();
-        throw systemError('EIO', kind === 'data' ? 'fdatasync' : 'fsync', this.path);
-      },
-    );
+    return this.#calls.later('sync', this.path, ` ${kind}`, async (fault) => {
+      if (fault?.kind !== 'lost-sync') {
+        await this.#base.sync(kind);
+        return;
+      }
+      if ('loseUnsynced' in this.#base) (this.#base as ForgetfulFile).loseUnsynced();
+      await this.#calls.turn();
+      throw systemError('EIO', kind === 'data' ? 'fdatasync' : 'fsync', this.path);
+    });
   }
 
   truncate(bytes: number): Promise<void> {

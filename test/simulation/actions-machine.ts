@@ -1,7 +1,7 @@
 import { openStore } from '../../src/index.js';
 import type { Action } from './actions.js';
 import { anyFault } from './any-fault.js';
-import type { History } from './history.js';
+import type { Session } from './session.js';
 import { readBack } from './read-back.js';
 import { pick, removeTree } from './small.js';
 import { must } from './violation.js';
@@ -9,8 +9,8 @@ import { must } from './violation.js';
 const hourMs = 3_600_000;
 const yearMs = 365 * 24 * hourMs;
 
-async function clean(history: History): Promise<void> {
-  const { store, random, deletions, segmentBytes } = history;
+export async function clean(session: Session): Promise<void> {
+  const { store, random, deletions, segmentBytes } = session;
   const { writtenOffset, minOffset } = store.stats();
   const before = random.chance(0.3) ? undefined : Math.max(0, minOffset + random.below(Math.max(1, writtenOffset - minOffset)));
   deletions.asked(before ?? 0);
@@ -25,17 +25,20 @@ async function clean(history: History): Promise<void> {
       const limit = Math.min(before ?? 0, flushedOffset, lowestHold);
       const wanted = Math.floor(limit / segmentBytes) * segmentBytes;
       const now = store.stats().minOffset;
-      must(now >= wanted || !isAlone || history.isDisturbed, () => `clean up to ${before} left the log beginning at ${now} in place of ${wanted}`);
+      must(
+        now >= wanted || !isAlone || session.isDisturbed,
+        () => `clean up to ${before} left the log beginning at ${now} in place of ${wanted}`,
+      );
     } catch (error) {
-      history.permit(error, 'clean', history.codesOfClosing);
+      session.permit(error, 'clean', session.codesOfClosing);
     }
   };
-  if (isAlone) await history.settle(work(), 'clean');
-  else history.float(work());
+  if (isAlone) await session.settle(work(), 'clean');
+  else session.float(work());
 }
 
-async function hold(history: History): Promise<void> {
-  const { store, random, deletions, machine } = history;
+async function hold(session: Session): Promise<void> {
+  const { store, random, deletions, machine } = session;
   try {
     const { minOffset, writtenOffset } = store.stats();
     const offset = minOffset + random.below(Math.max(1, writtenOffset - minOffset));
@@ -47,16 +50,16 @@ async function hold(history: History): Promise<void> {
     };
     if (random.chance(0.7)) machine.clock.schedule(1 + random.below(200), release);
   } catch (error) {
-    history.permit(error, 'hold');
+    session.permit(error, 'hold');
   }
   await Promise.resolve();
 }
 
 /** A copy, made beside everything else that goes on, has what was durable when it was asked for, and stays whole. */
-async function snapshot(history: History): Promise<void> {
-  const { store, model, machine, random } = history;
-  history.snapshotCount += 1;
-  const directory = `/copies/copy-${history.snapshotCount}`;
+export async function snapshot(session: Session): Promise<void> {
+  const { store, model, machine, random } = session;
+  session.snapshotCount += 1;
+  const directory = `/copies/copy-${session.snapshotCount}`;
   const work = async (): Promise<void> => {
     const before = model.sent.filter(({ fate, durable }) => fate === 'acknowledged' && durable);
     const marks = await store.snapshot(directory, { links: random.chance(0.4) });
@@ -71,24 +74,24 @@ async function snapshot(history: History): Promise<void> {
     }
     model.checkBatches(present, copy.stats().minOffset);
     await copy.close();
-    history.snapshots.push({ directory, ids: [...present].map(({ id }) => id) });
+    session.snapshots.push({ directory, ids: [...present].map(({ id }) => id) });
   };
   try {
-    await history.settle(work(), 'a snapshot');
+    await session.settle(work(), 'a snapshot');
   } catch (error) {
-    history.permit(error, 'a snapshot');
+    session.permit(error, 'a snapshot');
     if (!machine.isDown && machine.bare.fs.exists(`${directory}.partial`)) {
-      await history.settle(removeTree(machine.bare.fs, `${directory}.partial`), 'removing what is left of a snapshot');
+      await session.settle(removeTree(machine.bare.fs, `${directory}.partial`), 'removing what is left of a snapshot');
     }
   }
 }
 
-async function repair(history: History): Promise<void> {
+export async function repair(session: Session): Promise<void> {
   try {
-    const { skippedBytes } = await history.settle(history.store.repair(), 'repair');
+    const { skippedBytes } = await session.settle(session.store.repair(), 'repair');
     must(skippedBytes === 0, () => `repair skipped ${skippedBytes} bytes of an undamaged log`);
   } catch (error) {
-    history.permit(error, 'repair');
+    session.permit(error, 'repair');
   }
 }
 
@@ -134,6 +137,6 @@ export const machineActions: readonly Action[] = [
   },
 ];
 
-async function turns(clock: History['machine']['clock'], count: number): Promise<void> {
+async function turns(clock: Session['machine']['clock'], count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await clock.turn();
 }

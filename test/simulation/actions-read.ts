@@ -1,125 +1,129 @@
-import type { Message, StoreReader } from '../../src/index.js';
+import type { Message } from '../../src/index.js';
 import { openStore } from '../../src/index.js';
 import type { Action } from './actions.js';
-import type { History } from './history.js';
+import type { Session } from './session.js';
 import type { Sent } from './model.js';
 import { collect } from './read-back.js';
 import { root } from './small.js';
 import { must } from './violation.js';
 
 /** A message came out of the store: it is one that may come out now. */
-function saw(history: History, message: Message): Sent {
-  const sent = history.model.saw(message);
-  if (history.options.flush !== 'async') {
-    const { flushedOffset } = history.store.stats();
+function saw(session: Session, message: Message): Sent {
+  const sent = session.model.saw(message);
+  if (session.options.flush !== 'async') {
+    const { flushedOffset } = session.store.stats();
     must(message.physicalOffset + message.recordBytes <= flushedOffset, () => `message ${sent.id} was read and is not durable`);
   }
   return sent;
 }
 
-function visible(history: History): readonly Sent[] {
-  return history.model.visible(history.options.flush ?? 'sync', history.store.stats().minOffset);
+function visible(session: Session): readonly Sent[] {
+  return session.model.visible(session.options.flush ?? 'sync', session.store.stats().minOffset);
 }
 
-function anyVisible(history: History): Sent | undefined {
-  const found = visible(history);
-  return found[history.random.below(Math.max(1, found.length))];
+function anyVisible(session: Session): Sent | undefined {
+  const found = visible(session);
+  return found[session.random.below(Math.max(1, found.length))];
 }
 
 /** The beginning of the log may have moved meanwhile. */
-function isDeleted(history: History, sent: Sent): boolean {
-  return (sent.receipt?.physicalOffset ?? 0) < history.store.stats().minOffset;
+function isDeleted(session: Session, sent: Sent): boolean {
+  return (sent.receipt?.physicalOffset ?? 0) < session.store.stats().minOffset;
 }
 
-async function guarded(history: History, what: string, read: () => Promise<void>): Promise<void> {
+async function guarded(session: Session, what: string, call: () => Promise<void>): Promise<void> {
   try {
-    await history.settle(read(), what);
+    await session.settle(call(), what);
   } catch (error) {
-    history.permit(error, what);
+    session.permit(error, what);
   }
 }
 
-async function get(history: History): Promise<void> {
-  const sent = anyVisible(history);
+export async function get(session: Session): Promise<void> {
+  const sent = anyVisible(session);
   const { receipt } = sent ?? {};
   if (sent === undefined || receipt === undefined) return;
-  await guarded(history, 'get', async () => {
-    const message = await history.store.get(history.random.chance(0.3) ? receipt.messageId : receipt.physicalOffset);
-    if (message !== undefined) must(saw(history, message) === sent, () => `get of message ${sent.id} gives another one`);
-    else must(isDeleted(history, sent), () => `get does not find message ${sent.id}`);
+  await guarded(session, 'get', async () => {
+    const message = await session.store.get(session.random.chance(0.3) ? receipt.messageId : receipt.physicalOffset);
+    if (message !== undefined) must(saw(session, message) === sent, () => `get of message ${sent.id} gives another one`);
+    else must(isDeleted(session, sent), () => `get does not find message ${sent.id}`);
   });
 }
 
-async function read(history: History): Promise<void> {
-  const sent = anyVisible(history);
+export async function read(session: Session): Promise<void> {
+  const sent = anyVisible(session);
   const { receipt } = sent ?? {};
   if (sent === undefined || receipt === undefined) return;
   const { queueOffset } = receipt;
-  await guarded(history, 'read', async () => {
+  await guarded(session, 'read', async () => {
     try {
-      const result = await history.store.read(receipt, { from: queueOffset, countMax: 1 + history.random.below(8) });
+      const result = await session.store.read(receipt, { from: queueOffset, countMax: 1 + session.random.below(8) });
       const [first] = result.messages;
-      must(first !== undefined && saw(history, first) === sent, () => `read from ${queueOffset} does not begin with message ${sent.id}`);
+      must(first !== undefined && saw(session, first) === sent, () => `read from ${queueOffset} does not begin with message ${sent.id}`);
       result.messages.forEach((message, index) => {
-        saw(history, message);
+        saw(session, message);
         must(message.queueOffset === queueOffset + index, () => `read leaves out ${queueOffset + index}`);
       });
     } catch (error) {
-      history.permit(error, 'read', isDeleted(history, sent) ? ['OFFSET_OUT_OF_RANGE'] : []);
+      session.permit(error, 'read', isDeleted(session, sent) ? ['OFFSET_OUT_OF_RANGE'] : []);
     }
   });
 }
 
-async function find(history: History): Promise<void> {
-  const sent = anyVisible(history);
+export async function find(session: Session): Promise<void> {
+  const sent = anyVisible(session);
   const key = sent?.message.keys[0];
-  if (sent === undefined || key === undefined || history.options.keyIndex === false) return;
-  await guarded(history, 'findByKey', async () => {
-    const found = await collect(history.store.findByKey({ topic: sent.message.topic, key }));
+  if (sent === undefined || key === undefined || session.options.keyIndex === false) return;
+  await guarded(session, 'findByKey', async () => {
+    const found = await collect(session.store.findByKey({ topic: sent.message.topic, key }));
     let last = Number.POSITIVE_INFINITY;
     for (const message of found) {
-      saw(history, message);
+      saw(session, message);
       must(message.physicalOffset < last, () => `findByKey ${key} is not newest first`);
       must(message.keys.includes(key), () => `findByKey ${key} gives a message without it`);
       last = message.physicalOffset;
     }
     const isFound = found.some((message) => message.physicalOffset === sent.receipt?.physicalOffset);
-    must(isFound || isDeleted(history, sent), () => `findByKey ${key} leaves out message ${sent.id}`);
+    must(isFound || isDeleted(session, sent), () => `findByKey ${key} leaves out message ${sent.id}`);
   });
 }
 
-async function offsetAt(history: History): Promise<void> {
-  const sent = anyVisible(history);
+export async function offsetAt(session: Session): Promise<void> {
+  const sent = anyVisible(session);
   const { receipt } = sent ?? {};
   if (sent === undefined || receipt === undefined) return;
-  await guarded(history, 'offsetAt', async () => {
-    const offset = await history.store.offsetAt(receipt, receipt.storedAt);
-    must(offset <= receipt.queueOffset || isDeleted(history, sent), () => `offsetAt leads behind message ${sent.id}`);
+  await guarded(session, 'offsetAt', async () => {
+    const offset = await session.store.offsetAt(receipt, receipt.storedAt);
+    must(offset <= receipt.queueOffset || isDeleted(session, sent), () => `offsetAt leads behind message ${sent.id}`);
   });
 }
 
-async function longPoll(history: History): Promise<void> {
-  const { random } = history;
+async function longPoll(session: Session): Promise<void> {
+  const { random } = session;
   const queue = { topic: 'A', queueId: random.below(2) };
-  await guarded(history, 'a long poll', async () => {
-    const { messages } = await history.store.read(queue, { from: 'latest', waitMs: 1 + random.below(100) });
-    for (const message of messages) saw(history, message);
+  await guarded(session, 'a long poll', async () => {
+    const { messages } = await session.store.read(queue, { from: 'latest', waitMs: 1 + random.below(100) });
+    for (const message of messages) saw(session, message);
   });
 }
 
 /** Follows the log in the background until the store ends; leaves nothing out. */
-async function follow(history: History): Promise<void> {
-  const { store, random, model } = history;
+export async function follow(session: Session): Promise<void> {
+  const { store, random, model } = session;
   const from = random.chance(0.5) ? 'earliest' : 'latest';
   try {
     let lastId: number | undefined;
     for await (const message of store.tailAll({ from, onExpired: 'skip' })) {
-      const { id, stream } = saw(history, message);
+      const { id, stream } = saw(session, message);
       if (stream !== undefined) continue;
       const { minOffset } = store.stats();
       for (let between = (lastId ?? id) + 1; between < id; between += 1) {
         const left = model.sent[between];
-        const isThere = left?.stream === undefined && left?.fate === 'acknowledged' && left.receipt !== undefined && left.receipt.physicalOffset >= minOffset;
+        const isThere =
+          left?.stream === undefined &&
+          left?.fate === 'acknowledged' &&
+          left.receipt !== undefined &&
+          left.receipt.physicalOffset >= minOffset;
         must(!isThere, () => `the tail goes from message ${lastId} to ${id} and leaves out ${between}`);
       }
       lastId = id;
@@ -127,17 +131,17 @@ async function follow(history: History): Promise<void> {
     }
   } catch (error) {
     // Closing the store ends a tail without an error; a failed one says so.
-    history.permit(error, 'a tail');
+    session.permit(error, 'a tail');
   }
 }
 
-async function followQueue(history: History): Promise<void> {
-  const { store, random } = history;
+async function followQueue(session: Session): Promise<void> {
+  const { store, random } = session;
   const queue = { topic: random.chance(0.5) ? 'A' : 'B', queueId: random.below(2) };
   try {
     let next: number | undefined;
     for await (const message of store.tail(queue, { from: random.chance(0.5) ? 'earliest' : 'latest', onExpired: 'skip' })) {
-      saw(history, message);
+      saw(session, message);
       const expected = next;
       const { min } = store.bounds(queue);
       must(expected === undefined || message.queueOffset === expected || min > expected, () => `a tail leaves out ${expected}`);
@@ -145,44 +149,44 @@ async function followQueue(history: History): Promise<void> {
       if (random.chance(0.02)) break;
     }
   } catch (error) {
-    history.permit(error, 'a tail');
+    session.permit(error, 'a tail');
   }
 }
 
 /** At rest, all ways of reading tell the same, and it is what was promised. */
-async function readEverything(history: History): Promise<void> {
-  const { store, model } = history;
-  await history.settleAll();
-  await guarded(history, 'reading everything', async () => {
+async function readEverything(session: Session): Promise<void> {
+  const { store, model } = session;
+  await session.settleAll();
+  await guarded(session, 'reading everything', async () => {
     const count = model.sent.length;
     await store.flush();
     model.flushed(count);
-    const log = await history.readAll(store);
+    const log = await session.readAll(store);
     const present = model.inOrder(log);
-    for (const sent of visible(history)) must(present.has(sent), () => `message ${sent.id} is not in the log`);
+    for (const sent of visible(session)) must(present.has(sent), () => `message ${sent.id} is not in the log`);
     model.checkBatches(present, store.stats().minOffset);
-    for (const message of log) saw(history, message);
+    for (const message of log) saw(session, message);
   });
 }
 
-async function verify(history: History): Promise<void> {
-  const struck = history.machine.struckCount;
-  await guarded(history, 'verify', async () => {
-    const report = await history.store.verify();
-    const isExcused = history.machine.struckCount > struck || history.machine.isDown;
+export async function verify(session: Session): Promise<void> {
+  const struck = session.machine.struckCount;
+  await guarded(session, 'verify', async () => {
+    const report = await session.store.verify();
+    const isExcused = session.machine.struckCount > struck || session.machine.isDown;
     must(report.ok || isExcused, () => `verify: ${JSON.stringify(report.faults.slice(0, 3))}`);
   });
 }
 
-async function follower(history: History): Promise<void> {
-  const { machine, model } = history;
-  await guarded(history, 'a follower', async () => {
-    history.follower ??= await openStore(root, { platform: machine.platform, readOnly: true });
-    const { follower: reader } = history;
-    const log = await collect((reader as StoreReader).tailAll({ from: 'earliest', until: 'end', onExpired: 'skip' }));
+export async function follower(session: Session): Promise<void> {
+  const { machine, model } = session;
+  await guarded(session, 'a follower', async () => {
+    session.follower ??= await openStore(root, { platform: machine.platform, readOnly: true });
+    const { follower: reader } = session;
+    const log = await collect(reader.tailAll({ from: 'earliest', until: 'end', onExpired: 'skip' }));
     model.inOrder(log);
-    for (const message of log) saw(history, message);
-    if (history.random.chance(0.4)) await history.settleReader();
+    for (const message of log) saw(session, message);
+    if (session.random.chance(0.4)) await session.settleReader();
   });
 }
 
@@ -195,16 +199,16 @@ export const readActions: readonly Action[] = [
   {
     name: 'tail of all',
     weight: 2,
-    run: async (history) => {
-      history.linger(follow(history));
+    run: async (session) => {
+      session.linger(follow(session));
       await Promise.resolve();
     },
   },
   {
     name: 'tail',
     weight: 1,
-    run: async (history) => {
-      history.linger(followQueue(history));
+    run: async (session) => {
+      session.linger(followQueue(session));
       await Promise.resolve();
     },
   },

@@ -3,8 +3,8 @@ import type { SimulatedClock } from './simulated-clock.js';
 import { must } from './violation.js';
 
 interface Bounds {
-  readonly maxBytes?: number;
-  readonly maxAgeMs?: number;
+  readonly maxBytes?: number | undefined;
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** Which segments may go: the beginning of the log moves only where somebody has asked for it. */
@@ -61,7 +61,10 @@ export class Deletions {
   checkBeginning(minOffset: number): void {
     must(minOffset % this.#segmentBytes === 0, () => `the log begins at ${minOffset}, inside a segment`);
     must(minOffset >= this.#floor, () => `the log begins at ${minOffset}, it was deleted up to ${this.#floor}`);
-    must(minOffset <= this.#ceiling || this.#mayDeleteByItself, () => `the log begins at ${minOffset}, nobody asked for more than ${this.#ceiling}`);
+    must(
+      minOffset <= this.#ceiling || this.#mayDeleteByItself,
+      () => `the log begins at ${minOffset}, nobody asked for more than ${this.#ceiling}`,
+    );
   }
 
   /** A new life: nothing is held any more, and what is gone is gone. */

@@ -1,5 +1,12 @@
 import type { Platform } from '../../src/index.js';
-import { faultyPlatform, type FaultRule, type FaultyPlatform, type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
+import {
+  type Fault,
+  faultyPlatform,
+  type FaultRule,
+  type FaultyPlatform,
+  type MemoryPlatform,
+  memoryPlatform,
+} from '../../src/testing/index.js';
 import { SimulatedClock } from './simulated-clock.js';
 
 export type Keep = 'synced' | 'random' | 'all';
@@ -19,11 +26,12 @@ export class Machine {
   #faulty: FaultyPlatform;
   #successor: MemoryPlatform | undefined;
   #struckBefore = 0;
-  #bomb: { callsLeft: number; readonly keep: Keep } | undefined;
+  #bomb: { callsLeft: number; readonly keep: Keep; readonly chance: number } | undefined;
   crashCount = 0;
   /** How the power last went. */
   kept: Keep = 'all';
   callCount = 0;
+  #planned: { readonly call: number; readonly rule: FaultRule } | undefined;
 
   constructor(options: MachineOptions) {
     this.#onLine = options.onLine;
@@ -47,6 +55,8 @@ export class Machine {
   get struckCount(): number {
     return this.#struckBefore + this.#faulty.struckCount;
   }
+  /** Reads may have come out short. */
+  hasCutReads: boolean = false;
   get isDown(): boolean {
     return this.#successor !== undefined;
   }
@@ -60,23 +70,32 @@ export class Machine {
     this.#faulty.add(rule);
   }
 
+  /** The fault strikes at the `call`th call from now, or, where it cannot happen to that one, at the next to which it can. */
+  addFaultAt(call: number, fault: Fault, forGood: boolean): void {
+    this.tell(`> fault at call ${call}${forGood ? ' and from there on' : ''}: ${JSON.stringify(fault)}`);
+    this.hasCutReads ||= fault.kind === 'short-read';
+    this.#planned = { call: this.callCount + call, rule: { fault, count: forGood ? Number.POSITIVE_INFINITY : 1 } };
+  }
+
   clearFaults(): void {
+    this.#planned = undefined;
     this.#faulty.clear();
   }
 
-  /** The power goes at the `calls`th call from now. */
-  armBomb(calls: number, keep: Keep): void {
+  /** The power goes at the `calls`th call from now. Another `chance` is another choice of what survives. */
+  armBomb(calls: number, keep: Keep, chance: number = 0): void {
     this.tell(`> bomb after ${calls} calls, ${keep}`);
-    this.#bomb = { callsLeft: calls, keep };
+    this.#bomb = { callsLeft: calls, keep, chance };
   }
 
   /** The power goes, or the process is killed (`all`): everything fails from now on, until `restart`. */
-  crash(keep: Keep): void {
+  crash(keep: Keep, chance: number = 0): void {
     if (this.#successor !== undefined) return;
     this.tell(`> crash ${keep}`);
     this.#bomb = undefined;
     this.kept = keep;
     this.crashCount += 1;
+    for (let draw = 0; draw < chance; draw += 1) this.#memory.crash(keep);
     this.#successor = this.#memory.crash(keep);
   }
 
@@ -99,9 +118,10 @@ export class Machine {
 
   #beforeCall(): void {
     this.callCount += 1;
+    if (this.#planned?.call === this.callCount) this.#faulty.add(this.#planned.rule);
     const bomb = this.#bomb;
     if (bomb === undefined) return;
     bomb.callsLeft -= 1;
-    if (bomb.callsLeft <= 0) this.crash(bomb.keep);
+    if (bomb.callsLeft <= 0) this.crash(bomb.keep, bomb.chance);
   }
 }

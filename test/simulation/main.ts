@@ -23,7 +23,9 @@ interface Options {
 
 function readOptions(): Options {
   return new Command('simulate')
-    .description('Runs seeded histories of a store on a simulated machine and compares them with a model. Ends with 1 if a promise was broken.')
+    .description(
+      'Runs seeded histories of a store on a simulated machine and compares them with a model. Ends with 1 if a promise was broken.',
+    )
     .option('--seed <n>', 'of the first history; the others follow', oneNumber(0), 1)
     .option('--count <n>', 'histories', oneNumber(1), 100)
     .option('--workers <n>', 'processes that share them', oneNumber(1), 1)

@@ -74,7 +74,8 @@ export class Model {
   compose(random: SeededRandom, how: Pick<Sent, 'batch' | 'stream' | 'flush' | 'sentMs' | 'tooLate'>, smallOnly = false): Sent {
     const id = this.sent.length;
     const large = !smallOnly && random.chance(0.06);
-    const bytes = idDigits + random.below(large ? Math.max(1, this.#bodyBytesMax - idDigits) : Math.min(160, this.#bodyBytesMax - idDigits));
+    const bytes =
+      idDigits + random.below(large ? Math.max(1, this.#bodyBytesMax - idDigits) : Math.min(160, this.#bodyBytesMax - idDigits));
     const body = random.bytes(bytes);
     body.write(String(id).padStart(idDigits, '0'), 0, 'latin1');
     const topic = topics[random.below(topics.length)] ?? 'A';
