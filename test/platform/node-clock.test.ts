@@ -20,6 +20,22 @@ describe("Node's clock", () => {
     }
   });
 
+  it('measures what has passed by a time of its own, which a wall clock that is set does not move', () => {
+    const yearMs = 365 * 24 * 3600 * 1000;
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const before = { wall: nodeClock.nowMs(), monotonic: nodeClock.monotonicMs() };
+      for (const years of [10, -10]) {
+        vi.setSystemTime(before.wall + years * yearMs);
+        expect(nodeClock.nowMs()).toBe(before.wall + years * yearMs);
+        const passedMs = nodeClock.monotonicMs() - before.monotonic;
+        expect(passedMs >= 0 && passedMs < yearMs).toBe(true);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('holds also times longer than a timer of Node can, and cancels them half way', () => {
     vi.useFakeTimers();
     try {

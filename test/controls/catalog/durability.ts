@@ -9,7 +9,7 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/commit-log/log-segments.ts',
     find: '      await this.#fs.syncDirectory(this.#directory);\n      segment.linked = true;',
     replace: '      segment.linked = true;',
-    caughtBy: { simulation: 1000 },
+    caughtBy: { simulation: 40 },
   },
   {
     name: 'receipt-before-the-new-segment-has-its-name',
@@ -18,7 +18,7 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/commit-log/unlinked-segments.ts',
     find: '    return this.#unlinked[0]?.baseOffset ?? Number.POSITIVE_INFINITY;',
     replace: '    return Number.POSITIVE_INFINITY;',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 100 },
   },
   {
     name: 'state-before-the-queues',
@@ -27,7 +27,7 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/consume-queue/unsynced-queues.ts',
     find: "        await file.sync('data');\n",
     replace: '',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 200 },
   },
   {
     name: 'state-ahead-of-the-log',
@@ -56,7 +56,7 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: 'if (lastRecord !== undefined && lastRecord.end <= to) this.#lastSyncedRecord = lastRecord;',
     replace: 'this.#lastSyncedRecord = this.#appender.writer.lastRecord ?? lastRecord;',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 100 },
   },
   {
     name: 'small-files-replaced-without-sync',
@@ -66,7 +66,7 @@ export const durabilityControls: readonly Control[] = [
     find: `    if (bytes.length > 0) await file.write([bytes], 0);
     await file.sync('all');`,
     replace: '    if (bytes.length > 0) await file.write([bytes], 0);',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 40 },
   },
   {
     name: 'abort-file-not-looked-at',

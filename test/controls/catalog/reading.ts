@@ -49,7 +49,8 @@ export const readingControls: readonly Control[] = [
       record.hasQueueOffset &&
       record.topic === this.#topic;`,
     replace: '      record.hasQueueOffset;\n    void queueOffset;',
-    caughtBy: { damage: 200 },
+    caughtBy: { tests: 1 },
+    tests: ['test/store/fetch-records.test.ts', 'test/store/read.test.ts', 'test/contract/damage.test.ts'],
   },
   {
     name: 'verify-leaves-out-the-last-segment',
@@ -76,7 +77,8 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/rocketmq-json.ts',
     find: '    if (this.#depth > this.#depthMax) throw',
     replace: '    if (this.#depth > 1e9) throw',
-    caughtBy: { fuzz: 200_000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/format/rocketmq-json.test.ts'],
   },
   {
     name: 'chain-of-the-index-may-run-in-a-circle',
@@ -95,7 +97,8 @@ export const readingControls: readonly Control[] = [
     file: 'src/store/snapshot.ts',
     find: 'const hold = engine.holds.add(segments.minOffset);',
     replace: 'const hold = engine.holds.add(Number.POSITIVE_INFINITY);',
-    caughtBy: { simulation: 10_000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/store/snapshot.test.ts', 'test/contract/snapshot.test.ts'],
   },
   {
     name: 'retention-believes-the-wall-clock',
@@ -104,6 +107,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/retention/age-clock.ts',
     find: 'return Math.min(this.#clock.nowMs(), this.#startMs + this.#clock.monotonicMs() - this.#startMonotonicMs);',
     replace: 'return this.#startMs < 0 ? this.#startMonotonicMs : this.#clock.nowMs();',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/retention/age-clock.test.ts'],
   },
 ];

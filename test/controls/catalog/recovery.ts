@@ -9,7 +9,7 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/recover.ts',
     find: 'await rewrite(',
     replace: 'if (end < 0) await rewrite(',
-    caughtBy: { simulation: 10_000 },
+    caughtBy: { simulation: 100 },
   },
   {
     name: 'tail-synced-but-not-written-again',
@@ -38,7 +38,7 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/find-end.ts',
     find: 'if (stopped.offset >= watermark) return',
     replace: "if (stopped.offset >= watermark && (mode !== 'strict' || stopped.reason !== 'invalid')) return",
-    caughtBy: { simulation: 300 },
+    caughtBy: { simulation: 20 },
   },
   {
     name: 'damage-taken-for-a-tear',
@@ -76,7 +76,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/recover.ts',
     find: 'if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);',
     replace: 'void max;',
-    caughtBy: { simulation: 10_000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/consume-queue/trim-and-cut.test.ts', 'test/recovery/tail.test.ts', 'test/recovery/opening.test.ts'],
   },
   {
     name: 'linked-copy-changed-in-place',
@@ -85,7 +86,8 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/own-segment.ts',
     find: '  if (found.links <= 1) return;',
     replace: '  if (found.links >= 1) return;',
-    caughtBy: { simulation: 10_000 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/linked-segments.test.ts'],
   },
   {
     name: 'skipped-bytes-not-kept',
@@ -105,6 +107,6 @@ export const recoveryControls: readonly Control[] = [
     find: `    this.#writeSlot(this.#durableEnd, recovered.end, recovered.lastStoredAt);
     await this.#watermark.sync();`,
     replace: '    await this.#watermark.sync();',
-    caughtBy: { simulation: 10_000 },
+    caughtBy: { simulation: 100 },
   },
 ];

@@ -11,7 +11,7 @@ export const writePathControls: readonly Control[] = [
       this.#writtenWaiters.settleUpTo(this.#acknowledged);`,
     replace: `      this.#writtenWaiters.add(waiter);
       this.#writtenWaiters.settleUpTo(this.assigned);`,
-    caughtBy: { simulation: 300 },
+    caughtBy: { simulation: 60 },
   },
   {
     name: 'acknowledged-before-the-sync',
@@ -23,7 +23,7 @@ export const writePathControls: readonly Control[] = [
     replace: `    this.#writtenWaiters.settleUpTo(this.#acknowledged);
     this.#flushedWaiters.settleUpTo(this.#acknowledged);
     this.#hurry();`,
-    caughtBy: { simulation: 300 },
+    caughtBy: { simulation: 20 },
   },
   {
     name: 'no-sync-of-the-log',
@@ -32,7 +32,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: "    for (const segment of written) await segment.file.sync('data');\n",
     replace: '',
-    caughtBy: { simulation: 300 },
+    caughtBy: { simulation: 20 },
   },
   {
     name: 'only-the-last-segment-synced',
@@ -41,7 +41,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: "    for (const segment of written) await segment.file.sync('data');\n",
     replace: "    await written.at(-1)?.file.sync('data');\n",
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 60 },
   },
   {
     name: 'group-commit-takes-in-later-writes',
@@ -50,7 +50,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/flusher.ts',
     find: '        this.#flushed = end;\n',
     replace: '        this.#flushed = syncable();\n',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 60 },
   },
   {
     name: 'sync-tried-again-after-it-failed',
@@ -79,7 +79,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/appender.ts',
     find: '      if (slot >= 0) registry.next[slot] = queueOffset;\n',
     replace: '',
-    caughtBy: { simulation: 1000 },
+    caughtBy: { simulation: 40 },
   },
   {
     name: 'any-failed-write-undone',
@@ -98,7 +98,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/appender.ts',
     find: 'const storedAt = nowMs > this.#lastStoredAt ? nowMs : this.#lastStoredAt;',
     replace: 'const storedAt = nowMs;',
-    caughtBy: { simulation: 300 },
+    caughtBy: { simulation: 60 },
   },
   {
     name: 'readers-see-what-is-not-durable',
@@ -107,7 +107,7 @@ export const writePathControls: readonly Control[] = [
     file: 'src/commit-log/commit-log.ts',
     find: "    return this.#options.flush === 'sync' ? this.flushed : this.written;",
     replace: '    return this.written;',
-    caughtBy: { simulation: 3000 },
+    caughtBy: { simulation: 40 },
   },
   {
     name: 'receipts-out-of-order',
