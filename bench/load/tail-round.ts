@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type FlushMode, type NewMessage, openStore, type Store } from '../../src/index.js';
+import { type FlushMode, type NewMessage, openStore, type Store, type Tail } from '../../src/index.js';
 import { Latencies, type LatencyUs } from '../common/latencies.js';
 import { perSecond } from '../common/numbers.js';
 import { type ProcessUse, watchProcess } from '../common/process-use.js';
@@ -28,6 +28,9 @@ export interface TailRound {
   readonly endToEndUs: LatencyUs;
   readonly use: ProcessUse;
 }
+
+/** Longer than any writer here pauses. */
+const idleMs = 2_000;
 
 /** Writes as fast as the store takes it, once alone and once with a tail over the whole log in the same process. */
 export async function runTailRound(
@@ -80,6 +83,7 @@ async function writeAll(store: Store, options: TailOptions, sentAt: Float64Array
 /** Everything once and in order, or it throws. */
 async function followAll(store: Store, options: TailOptions, sentAt: Float64Array, latencies: Latencies): Promise<number> {
   const tail = store.tailAll({ from: 'earliest' });
+  const endWatch = closeAtEnd(store, tail, options);
   let expected = 0;
   let behindBytesMax = 0;
   for await (const messages of tail.batches(options.batch)) {
@@ -89,9 +93,25 @@ async function followAll(store: Store, options: TailOptions, sentAt: Float64Arra
       expected += 1;
     }
     const last = messages.at(-1);
-    const readable = options.mode === 'sync' ? store.stats().flushedOffset : store.stats().writtenOffset;
-    if (last !== undefined) behindBytesMax = Math.max(behindBytesMax, readable - last.physicalOffset - last.recordBytes);
+    if (last !== undefined) behindBytesMax = Math.max(behindBytesMax, readableEnd(store, options) - last.physicalOffset - last.recordBytes);
     if (expected >= options.count) break;
   }
+  endWatch();
+  if (expected !== options.count) throw new Error(`the tail gave ${expected} of ${options.count} messages`);
   return behindBytesMax;
+}
+
+function readableEnd(store: Store, options: TailOptions): number {
+  return options.mode === 'sync' ? store.stats().flushedOffset : store.stats().writtenOffset;
+}
+
+/** A tail that has missed a message would wait for it without end: once nothing is appended any more and it has seen all there is, it is closed. */
+function closeAtEnd(store: Store, tail: Tail<number>, options: TailOptions): () => void {
+  let endBefore = -1;
+  const timer = setInterval(() => {
+    const end = readableEnd(store, options);
+    if (end > 0 && end === endBefore && tail.position >= end) void tail.close();
+    endBefore = end;
+  }, idleMs);
+  return () => clearInterval(timer);
 }
