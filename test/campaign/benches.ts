@@ -17,6 +17,8 @@ export interface BenchSpec {
   readonly seedsOf: (count: number) => number;
   /** Of the first run, when nothing is known of its speed; and the steps in which controls are looked for. */
   readonly countFirst: number;
+  /** Of one run, if it is bounded. */
+  readonly countMax?: number;
   /** How many are tried with a control that the bench need not notice. */
   readonly countInVain: number;
 }
@@ -36,6 +38,8 @@ const logic: readonly string[] = [
 ];
 export const wholeEngine: readonly string[] = [...logic, 'src/platform'];
 const seedAndCount = (seedFrom: number, count: number): readonly string[] => ['--seed', `${seedFrom}`, '--count', `${count}`];
+/** Calls of the scenario are taken one out of so many. */
+const sweepSlices = 499;
 const oneEach = (count: number): number => count;
 
 /** Of the real machine: one process, or one mount, a cycle. */

@@ -35,7 +35,7 @@ function countOf({ entries, engineOf }: Choice, spec: BenchSpec): number {
 /** By the speed of the last run, whatever the engine was. */
 function countFor({ entries, runS }: Choice, spec: BenchSpec): number {
   const last = entries.findLast((entry) => entry.bench === spec.name && entry.count > 0 && entry.durationS > 0);
-  if (last === undefined) return spec.countFirst;
+  if (last === undefined || spec.countMax !== undefined) return spec.countMax ?? spec.countFirst;
   const count = Math.floor((last.count / last.durationS) * runS);
   // A short run says little of the speed of a long one.
   return Math.max(spec.countFirst, Math.min(count, last.count * 20));

@@ -74,7 +74,7 @@ async function main(): Promise<number> {
   const engineOf = (spec: BenchSpec): string => engineHash(tree.path, spec.covers);
   if (given.count !== undefined) {
     for (const spec of specs) {
-      const next = { spec, seedFrom: freshSeed(readLedger(), spec.name), count: given.count };
+      const next = { spec, seedFrom: freshSeed(readLedger(), spec.name), count: Math.min(given.count, spec.countMax ?? given.count) };
       if ((await run(next, tree, commit)) === 'finding') return 1;
     }
     return 0;

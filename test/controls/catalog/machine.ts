@@ -161,7 +161,6 @@ function writeHeld(): void {
     replace: '    return Date.now();',
     caughtBy: { tests: 1 },
     tests: ['test/platform/node-clock.test.ts'],
-    tests: ['test/platform/node-clock.test.ts'],
   },
   {
     name: 'directories-not-synced-on-the-machine',

@@ -18,7 +18,7 @@ export const readingControls: readonly Control[] = [
     file: 'src/format/record-view.ts',
     find: '    return actual === expected;',
     replace: '    return actual >= 0;',
-    caughtBy: { damage: 200 },
+    caughtBy: { damage: 20 },
   },
   {
     name: 'foreign-checksum-taken-for-ours',
@@ -37,7 +37,8 @@ export const readingControls: readonly Control[] = [
     file: 'src/commit-log/log-scanner.ts',
     find: '      if (view.physicalOffset !== offset) return',
     replace: '      if (view.physicalOffset < 0) return',
-    caughtBy: { damage: 200 },
+    caughtBy: { tests: 1 },
+    tests: ['test/commit-log/log-scanner.test.ts'],
   },
   {
     name: 'queue-entry-not-compared',
