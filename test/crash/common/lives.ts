@@ -8,7 +8,7 @@ import { cleanAtExit } from './cleanups.js';
 import { programPath } from './programs.js';
 
 /** Longer than any life is planned; a process that lives on hangs. */
-const hangMs = 60_000;
+const hangMs = 300_000;
 
 export interface LifeOptions {
   /** Words before the command: strace, a shell that sets limits. */

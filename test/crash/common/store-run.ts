@@ -8,7 +8,7 @@ import type { World, WriterPlan } from '../writer/plan.js';
 import { cleanAtExit } from './cleanups.js';
 import type { Dice } from './dice.js';
 
-const hangMs = 60_000;
+const hangMs = 300_000;
 const lifeMsLongest = 250;
 
 /** One store through its lives: where it lies, what was promised, and the comparison after each death. */
