@@ -36,3 +36,17 @@ export async function cutExcess(options: CutExcessOptions): Promise<DamageNote[]
   }
   return notes;
 }
+
+/** Gives segments that are shorter than a segment their length, once all that was missing in them has been repaired. */
+export async function lengthenShort(options: Omit<CutExcessOptions, 'beforeChanges'>): Promise<void> {
+  const { segments, found, paths } = options;
+  const { fs } = options.platform;
+  for (const { base, sizeBytes } of found.segments) {
+    if (sizeBytes >= segments.segmentBytes || !segments.has(base)) continue;
+    await withOwnSegment({ fs, paths, segments }, base, async (file) => {
+      if (file.sizeBytes() >= segments.segmentBytes) return;
+      await file.truncate(segments.segmentBytes);
+      await file.sync('all');
+    });
+  }
+}

@@ -1,7 +1,7 @@
 import { isAllZero } from '../base/bytes.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import { RecordView } from '../format/record-view.js';
-import { segmentName } from '../format/segment-name.js';
+import { parseSegmentName, segmentName } from '../format/segment-name.js';
 import type { FileSystem, StoreFile } from '../platform/platform.js';
 import { withFile, withOwnSegment } from './own-segment.js';
 import type { StorePaths } from './side-files.js';
@@ -64,6 +64,7 @@ export async function cutLog(options: MendOptions, end: number): Promise<readonl
     if (base >= end) cuts.push(...(await removeSegment(options, base)));
   }
   segments.setBases(segments.bases.filter((base) => base < end));
+  await removeEmpty(options, end);
   const last = segments.bases.at(-1);
   if (last === undefined || end >= last + segments.segmentBytes) return cuts;
   const path = segments.pathOf(last);
@@ -82,6 +83,18 @@ export async function cutLog(options: MendOptions, end: number): Promise<readonl
     await file.sync('all');
   });
   return cuts;
+}
+
+/** A file without bytes, left by a kill between making and lengthening it, is no segment; a later opening must not meet it again. */
+async function removeEmpty(options: MendOptions, end: number): Promise<void> {
+  const { fs, segments, paths } = options;
+  for (const name of fs.exists(paths.commitLog) ? fs.list(paths.commitLog) : []) {
+    const base = parseSegmentName(name);
+    if (base === undefined || base < end || segments.has(base)) continue;
+    const path = segments.pathOf(base);
+    const isEmpty = await withFile(fs, path, 'read', (file) => Promise.resolve(file.sizeBytes() === 0)).catch(() => false);
+    if (isEmpty) await fs.remove(path);
+  }
 }
 
 async function removeSegment(options: MendOptions, base: number): Promise<readonly CutTail[]> {

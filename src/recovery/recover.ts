@@ -10,7 +10,7 @@ import type { Examination } from './examine.js';
 import { hasFailedSyncs, makeAnew } from './failed-syncs.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
-import { cutExcess } from './cut-excess.js';
+import { cutExcess, lengthenShort } from './cut-excess.js';
 import { type CutTail, cutLog, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import type { OpenFiles } from '../segment/open-files.js';
@@ -19,6 +19,7 @@ import { placesIn, type QueuePlace } from './queue-places.js';
 import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
 import { stockStart } from './stock-start.js';
+import { areContiguous, trustedState } from './trusted-state.js';
 import type { IndexState, State } from './state.js';
 import type { Watermark } from './watermark.js';
 
@@ -153,10 +154,6 @@ async function cleanState(options: RecoverOptions): Promise<State | undefined> {
   return (await recordAt(segments, end)) === undefined ? state : undefined;
 }
 
-function areContiguous(segments: LogSegments): boolean {
-  return segments.bases.every((base, i) => i === 0 || base === (segments.bases[i - 1] ?? 0) + segments.segmentBytes);
-}
-
 /** The size of a record that verifies at `offset`. */
 async function recordAt(segments: LogSegments, offset: number): Promise<number | undefined> {
   let size: number | undefined;
@@ -235,6 +232,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
     end,
   );
   const cuts = await cutLog({ ...options, fs: options.platform.fs }, end);
+  await lengthenShort(options);
   // A killed process may have moved a segment in without living to make its name durable.
   await options.platform.fs.syncDirectory(options.paths.commitLog);
   noteCuts(damage, cuts, log, options);
@@ -360,19 +358,6 @@ function secondLastBase(segments: LogSegments): number {
 
 function limitSpans(spans: readonly OwnSpan[], end: number | undefined): readonly OwnSpan[] {
   return end === undefined ? spans : continueSpans(spans, end, false);
-}
-
-/** The state as far as it can be used after a crash or a foreign run: then every queue's last entry must be where it says. */
-function trustedState(options: RecoverOptions, isForeign: boolean): State | undefined {
-  const { found } = options;
-  const { state } = found;
-  if (state === undefined || isForeign || state.safeOffset < options.segments.minOffset) return undefined;
-  const { segments } = options;
-  // The state says nothing of a log that has lost something in its middle: that has to be found by reading it.
-  if (!areContiguous(segments) || found.segments.slice(0, -1).some((file) => file.sizeBytes < segments.segmentBytes)) return undefined;
-  const isInside = segments.has(segments.baseOf(state.safeOffset)) || state.safeOffset === segments.minOffset;
-  const isBehindFull = state.safeOffset > 0 && segments.has(segments.baseOf(state.safeOffset - 1));
-  return isInside || isBehindFull ? state : undefined;
 }
 
 function noteCuts(damage: DamageNote[], cuts: readonly CutTail[], log: FoundEnd, options: RecoverOptions): void {

@@ -1,0 +1,24 @@
+import type { LogSegments } from '../commit-log/log-segments.js';
+import type { RecoverOptions } from './recover.js';
+import type { State } from './state.js';
+
+/** The state as far as it can be used after a crash or a foreign run: then every queue's last entry must be where it says. */
+export function trustedState(options: RecoverOptions, isForeign: boolean): State | undefined {
+  const { found } = options;
+  const { state } = found;
+  if (state === undefined || isForeign || state.safeOffset < options.segments.minOffset) return undefined;
+  const { segments } = options;
+  // The state says nothing of a log that has lost something in its middle: that has to be found by reading it.
+  if (!areContiguous(segments) || found.segments.slice(0, -1).some((file) => file.sizeBytes < segments.segmentBytes)) return undefined;
+  // Nor if its last file ends below it.
+  const last = found.segments.findLast((file) => segments.has(file.base));
+  if (last !== undefined && last.base + last.sizeBytes < state.safeOffset) return undefined;
+  const isInside = segments.has(segments.baseOf(state.safeOffset)) || state.safeOffset === segments.minOffset;
+  const isBehindFull = state.safeOffset > 0 && segments.has(segments.baseOf(state.safeOffset - 1));
+  return isInside || isBehindFull ? state : undefined;
+}
+
+/** Whether no segment is missing between the first and the last. */
+export function areContiguous(segments: LogSegments): boolean {
+  return segments.bases.every((base, i) => i === 0 || base === (segments.bases[i - 1] ?? 0) + segments.segmentBytes);
+}
