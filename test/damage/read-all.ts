@@ -41,8 +41,10 @@ export async function readAll(store: Store, asked: Asked): Promise<Answers> {
   for (const { topic, queueIds } of store.topics()) {
     for (const queueId of queueIds) {
       await attempt(`tail ${topic}/${queueId}`, async () => {
-        for await (const batch of store.tail({ topic, queueId }, { from: 'earliest', until: 'end', onCorrupt }).batches())
+        for await (const batch of store.tail({ topic, queueId }, { from: 'earliest', until: 'end', onCorrupt }).batches()) {
+          for (const message of batch) assertOf(message, { topic, queueId }, 0);
           queues.push(...batch);
+        }
       });
       await readByNumber(store, { topic, queueId }, attempt, queues);
     }
@@ -63,6 +65,13 @@ export async function readAll(store: Store, asked: Asked): Promise<Answers> {
   return { log, queues, got, byKey, refusals };
 }
 
+/** A queue gives its own messages, in order. */
+function assertOf(message: Message, queue: { topic: string; queueId: number }, from: number): void {
+  if (message.topic === queue.topic && message.queueId === queue.queueId && message.queueOffset >= from) return;
+  const { topic, queueId, queueOffset } = message;
+  throw new Error(`read of ${queue.topic}/${queue.queueId} from ${from} gave message ${queueOffset} of ${topic}/${queueId}`);
+}
+
 type Attempt = <T>(what: string, work: () => Promise<T>) => Promise<T | undefined>;
 
 /** From number to number, over what cannot be read; and by time, from that of a message in the middle on. */
@@ -74,6 +83,7 @@ async function readByNumber(store: Store, queue: { topic: string; queueId: numbe
       async () => await store.read(queue, { from, countMax: 9 }),
     );
     into.push(...(result?.messages ?? []));
+    for (const message of result?.messages ?? []) assertOf(message, queue, from);
     if (result !== undefined && result.next <= from) throw new Error(`read of ${queue.topic}/${queue.queueId} stands still at ${from}`);
     from = result?.next ?? from + 1;
   }
