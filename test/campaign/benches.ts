@@ -71,6 +71,20 @@ export const benches: readonly BenchSpec[] = [
     countFirst: 200,
     countInVain: 60,
   },
+  {
+    name: 'sweep',
+    about: 'One scenario in which every part is used; every call of it fails in every way, and loses power in every way.',
+    unit: 'points',
+    goal: 56_000,
+    covers: logic,
+    program: 'test/simulation/sweep/main.ts',
+    // A slice of the calls; the seed says which.
+    args: (seedFrom) => ['--stride', `${sweepSlices}`, '--offset', `${seedFrom % sweepSlices}`, '--failures-max', '1'],
+    seedsOf: oneEach,
+    countFirst: 1,
+    countMax: 1,
+    countInVain: 1,
+  },
   crashBench(
     'kill',
     'A process that appends is killed with SIGKILL, and the store is compared with what it had acknowledged.',

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryRoot } from '../campaign/tree-copy.js';
+import { allControls } from './all-controls.js';
 import type { ControlOutcome, GreenRun } from './control-outcome.js';
 
 /** One run of the controls. */
@@ -28,7 +29,7 @@ export function readControlsRecord(path: string = controlsRecordPath): readonly 
   return JSON.parse(readFileSync(path, 'utf8')) as readonly KeptOutcome[];
 }
 
-/** What a run has to say replaces what an earlier one said of the same control under the same bench. */
+/** What a run has to say replaces what an earlier one said of the same control under the same bench. Controls that are gone are dropped. */
 export function mergeOutcomes(kept: readonly KeptOutcome[], run: ControlsRun): readonly KeptOutcome[] {
   const { commit, engine, at } = run;
   const key = (outcome: ControlOutcome): string => `${outcome.control} ${outcome.bench}`;
@@ -37,7 +38,8 @@ export function mergeOutcomes(kept: readonly KeptOutcome[], run: ControlsRun): r
     const green = run.green.find(({ bench }) => bench === outcome.bench);
     merged.set(key(outcome), { ...outcome, commit, engine, at, greenCount: green?.isGreen === true ? green.count : undefined });
   }
-  return [...merged.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  const names = new Set(allControls.map((control) => control.name));
+  return [...merged.values()].filter((outcome) => names.has(outcome.control)).sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 export function recordControls(run: ControlsRun, path: string = controlsRecordPath): void {
