@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Message, StoreReader } from '../../src/index.js';
-import { byQueue, expectSame } from './check-by-stock.js';
+import { expectSame } from './check-by-stock.js';
 import { type Facts, factsOfMessage } from './facts.js';
 import type { SeenQueue } from './theirs.js';
 
@@ -44,15 +44,6 @@ export async function checkKeysByOurs(store: StoreReader, facts: readonly Facts[
     expectSame(`${topic} by key ${key}`, found.map(factsOfMessage), wanted);
   }
   return carriers.size;
-}
-
-/** The same messages in every queue of the one list as in the other, and the bounds of the queues in the store. */
-export async function checkFactsByOurs(store: StoreReader, facts: readonly Facts[]): Promise<void> {
-  for (const [name, queue] of byQueue(facts)) {
-    const { topic, queueId } = queue[0]!;
-    const found = await queueByOurs(store, topic, queueId);
-    expectSame(name, found, queue);
-  }
 }
 
 export async function checkVerified(store: StoreReader): Promise<void> {

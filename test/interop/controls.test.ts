@@ -14,12 +14,13 @@ const beside = await besideJava({ smoke: true, dialects: ['v5'] });
 
 /** The checks beside a broker are worth what they find: here the store is not what they are told that it is. */
 describe.skipIf(beside.leftOut)(`controls of the checks beside a broker, v5${beside.note}`, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'stratalog-control-'));
+  let directory = '';
   let stock: Stock;
   let facts: Facts[];
   const ids = new Map<number, string>();
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'stratalog-control-'));
     stock = await Stock.start('v5');
     const store = await openStore(directory, { ...smallSizes, storeHost: stock.storeHost });
     facts = [];

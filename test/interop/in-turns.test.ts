@@ -21,12 +21,13 @@ for (const dialect of ['v5', 'v4'] as const) {
   const beside = await besideJava({ smoke: false, dialects: [dialect] });
 
   describe.skipIf(beside.leftOut)(`in turns: one directory, six changes of owner, ${dialect}${beside.note}`, () => {
-    const directory = mkdtempSync(join(tmpdir(), 'stratalog-turns-'));
+    let directory = '';
     let stock: Stock;
     /** Everything in the directory, as the last owner served it. */
     let known: readonly Facts[] = [];
 
     beforeAll(async () => {
+      directory = mkdtempSync(join(tmpdir(), 'stratalog-turns-'));
       stock = await Stock.start(dialect);
     });
     afterAll(async () => {

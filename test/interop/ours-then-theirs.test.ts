@@ -14,11 +14,13 @@ import { type Sizes, Stock } from './stock.js';
 const sizes: Sizes = { segmentBytes: 6 * 1_048_576, queueEntriesPerFile: 100, indexSlotCount: 500, indexEntryCount: 900 };
 const seed = Number(process.env['SEED'] ?? 1 + Math.floor(Math.random() * 1_000_000));
 
+const count = process.env['STRATALOG_INTEROP'] === 'smoke' ? 1_200 : 3_000;
+
 for (const dialect of ['v5', 'v4'] as const) {
   const beside = await besideJava({ smoke: dialect === 'v5', dialects: [dialect] });
 
   describe.skipIf(beside.leftOut)(`ours, then theirs: a store of ours under a stock broker, ${dialect}, seed ${seed}${beside.note}`, () => {
-    const directory = mkdtempSync(join(tmpdir(), 'stratalog-ours-'));
+    let directory = '';
     let stock: Stock;
     let broker: Broker;
     let facts: readonly Facts[];
@@ -26,9 +28,10 @@ for (const dialect of ['v5', 'v4'] as const) {
     const ids = new Map<number, string>();
 
     beforeAll(async () => {
+      directory = mkdtempSync(join(tmpdir(), 'stratalog-ours-'));
       stock = await Stock.start(dialect);
       const store = await openStore(directory, { ...sizes, storeHost: stock.storeHost, systemMessages: true, flush: 'async' });
-      const filled = await fillOurs(store, { seed, count: 3_000, largeCount: 4, longTopics: dialect === 'v5', round: 0 });
+      const filled = await fillOurs(store, { seed, count, largeCount: 4, longTopics: dialect === 'v5', round: 0 });
       await store.clean({ before: filled[Math.floor(filled.length / 3)]!.physicalOffset });
       minOffset = store.stats().minOffset;
       facts = filled.filter((fact) => fact.physicalOffset >= minOffset);

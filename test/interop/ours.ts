@@ -15,9 +15,9 @@ export interface FillPlan {
 }
 
 export const ordinaryTopics: readonly [string, ...string[]] = ['orders', 'A', 'with-minus_and-underscore', 'bar|percent%', 'T'.repeat(127)];
-export const queueIdsMax = 5;
+const queueIdsMax = 5;
 /** Groups whose retry topics need the two-byte topic length. */
-export const longTopics: readonly string[] = [`%RETRY%${'g'.repeat(200)}`, `%DLQ%${'d'.repeat(249)}`];
+const longTopics: readonly string[] = [`%RETRY%${'g'.repeat(200)}`, `%DLQ%${'d'.repeat(249)}`];
 /** Gets messages at the very beginning only, so that retention can leave it empty. */
 export const earlyTopic = 'early';
 

@@ -91,11 +91,7 @@ export class Stock implements AsyncDisposable {
     const configuration = join(this.home, 'broker.conf');
     writeFileSync(configuration, this.#configuration(directory, sizes, settings));
     const command = ['java', ...jvmOptions, ...ownOptions(this.home, 'broker', this.#nameServerPort), '-cp', this.#classPath];
-    return Broker.launch(
-      [...command, 'org.apache.rocketmq.broker.BrokerStartup', '-c', configuration],
-      environment(this.home),
-      join(this.home, 'broker.log'),
-    );
+    return Broker.launch([...command, 'WatchedBroker', '-c', configuration], environment(this.home), join(this.home, 'broker.log'));
   }
 
   /** The broker of this cluster, serving. */

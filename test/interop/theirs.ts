@@ -6,12 +6,12 @@ import { type Facts, factsOfSeen } from './facts.js';
 import type { Stock } from './stock.js';
 import { until } from './until.js';
 
-export const theirTopic = 'theirs';
-export const theirQueues = 4;
+const theirTopic = 'theirs';
+const theirQueues = 4;
 export const failingTopic = 'failing';
 export const failingGroup = 'failing-group';
-export const laterTopic = 'later';
-export const halfTopic = 'halves';
+const laterTopic = 'later';
+const halfTopic = 'halves';
 
 export interface TheirPlan {
   readonly seed: number;

@@ -23,6 +23,8 @@ export interface WriterJob {
 const job = JSON.parse(process.argv[2] ?? '{}') as WriterJob;
 const acknowledged = openSync(job.factsPath, 'a');
 const store = await openStore(job.directory, { ...job.sizes, storeHost: job.storeHost, systemMessages: true });
+// It does not outlive the test.
+process.stdin.resume().once('end', () => process.kill(process.pid, 'SIGKILL'));
 process.stdout.write('open\n');
 let next = 0;
 
