@@ -77,7 +77,7 @@ export const recoveryControls: readonly Control[] = [
     find: 'if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);',
     replace: 'void max;',
     caughtBy: { tests: 1 },
-    tests: ['test/consume-queue/trim-and-cut.test.ts', 'test/recovery/tail.test.ts', 'test/recovery/opening.test.ts'],
+    tests: ['test/recovery/behind-the-queues.test.ts'],
   },
   {
     name: 'linked-copy-changed-in-place',
