@@ -103,7 +103,8 @@ function writeHeld(): void {
       return;
     }
     let next: Rest;`,
-    caughtBy: { full: 8 },
+    caughtBy: { tests: 1 },
+    tests: ['test/platform/full-transfer.test.ts'],
   },
   {
     name: 'failed-fdatasync-not-told',
@@ -161,15 +162,6 @@ function writeHeld(): void {
     replace: '    return Date.now();',
     caughtBy: { tests: 1 },
     tests: ['test/platform/node-clock.test.ts'],
-  },
-  {
-    name: 'directories-not-synced-on-the-machine',
-    breaks: 'A sync of a directory returns without asking the kernel.',
-    promise: 'A file is only as durable as the directory entry that leads to it.',
-    file: 'src/platform/node-file-system.ts',
-    find: '    if (windows) return;',
-    replace: '    if (windows || directory.length > 0) return;',
-    caughtBy: { power: 60 },
   },
   {
     name: 'files-not-made-anew-after-a-failed-sync',
