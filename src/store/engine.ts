@@ -1,4 +1,4 @@
-import { StoreError } from '../base/errors.js';
+import { ioError, StoreError } from '../base/errors.js';
 import { CommitLog } from '../commit-log/commit-log.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import { CustomFeeder } from '../dispatch/custom-feeder.js';
@@ -294,7 +294,7 @@ export class Engine {
           await this.safePoint.take(false);
         } catch (error) {
           // Without one, the next recovery reads the whole log: slower, no worse. A full disk must not keep itself full.
-          if (!this.#keptNumbers.outlive(end, this.log.flushed)) throw error;
+          if (!this.#keptNumbers.outlive(end, this.log.flushed)) throw ioError('deleting a segment: no safe point', error);
         }
       },
       afterDelete: async (minOffset) => {

@@ -3,6 +3,7 @@ import type { Tail } from './contract.js';
 import { turn } from './read-log.js';
 import { countOf } from './read-options.js';
 import type { ReadView } from './read-view.js';
+import { typedError } from './typed-errors.js';
 import type { Sleeper } from './sleeper.js';
 
 /** Messages, and bytes of them, read ahead of whoever iterates. */
@@ -192,7 +193,7 @@ export class TailCursor<Offset extends number> implements Tail<Offset> {
     } catch (error) {
       // Whatever else goes wrong while the store closes, or after an abort, is a consequence of it.
       if (this.#mustLook()) return undefined;
-      throw error;
+      throw typedError('tail', error);
     }
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { offsetAt } from '../../src/store/offset-at.js';
 import { faultyPlatform, memoryPlatform } from '../../src/testing/index.js';
-import { appendMany, openTiny, refusal } from '../contract/harness.js';
+import { appendMany, collect, openTiny, refusal } from '../contract/harness.js';
 import { ReadFixture, rejection } from './read-fixture.js';
 
 const orders = { topic: 'orders' };
@@ -96,6 +96,8 @@ describe('offsetAt', () => {
     failing.add({ path: /consumequeue|rebuild/, count: Number.POSITIVE_INFINITY, fault: { kind: 'error', code: 'EIO' } });
     expect(await refusal(() => store.offsetAt({ topic: 'T' }, Date.now()))).toBe('IO');
     expect(await refusal(() => store.get(0))).toBe('IO');
+    expect(await refusal(() => collect(store.tail({ topic: 'T' }, { from: 'earliest', until: 'end' })))).toBe('IO');
+    expect(await refusal(() => collect(store.tailAll({ from: 'earliest', until: 'end' })))).toBe('none');
     failing.clear();
     expect(await store.offsetAt({ topic: 'T' }, 0)).toBe(0);
     expect(await store.get(0)).toMatchObject({ queueOffset: 0 });
