@@ -5,7 +5,6 @@ import type { Fault } from './fault-rules.js';
 import type { FaultyCalls } from './faulty-calls.js';
 
 const sectorBytes = 512;
-const misdirectedSectorsMax = 8;
 
 /** Where a write really goes, and what of it. `undefined`: nowhere. */
 interface RealWrite {
@@ -129,10 +128,12 @@ export class FaultyFile implements StoreFile {
 
   /** Inside the file where it is long enough: a disk that writes to the wrong place does not lengthen it. */
   #otherPlace(parts: readonly Uint8Array[], at: number): number {
-    const distance = sectorBytes * (1 + this.#calls.random.below(misdirectedSectorsMax));
-    const behind = at + distance;
     const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-    return at >= distance && (this.#calls.random.chance(0.5) || behind + bytes > this.#base.sizeBytes()) ? at - distance : behind;
+    const within = at % sectorBytes;
+    const sector = (at - within) / sectorBytes;
+    const placeCount = Math.floor((this.#base.sizeBytes() - within - bytes) / sectorBytes) + 1;
+    if (placeCount <= sector || placeCount < 2) return at + sectorBytes;
+    return within + ((sector + 1 + this.#calls.random.below(placeCount - 1)) % placeCount) * sectorBytes;
   }
 }
 
