@@ -21,7 +21,8 @@ export function anyFault(random: SeededRandom): FaultRule {
     ...(isWrite ? { ops: random.chance(0.5) ? ['write', 'writeSync'] : ['sync', 'syncDirectory'] } : {}),
     ...(random.chance(0.6) ? { path: pick(random, [/commitlog/, /consumequeue/, /index/, /stratalog/, /tmp|aside|rebuild/]) } : {}),
     from: 1 + random.below(random.chance(0.5) ? 5 : 60),
-    count: pick(random, [1, 1, 2, 10, Number.POSITIVE_INFINITY]),
+    // A disk that does everything and denies all of it for ever cannot be dealt with by anybody.
+    count: done ? 1 : pick(random, [1, 1, 2, 10, Number.POSITIVE_INFINITY]),
     ...(random.chance(0.2) ? { probability: 0.3 } : {}),
   };
 }

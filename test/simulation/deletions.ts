@@ -40,7 +40,13 @@ export class Deletions {
     return Math.min(Number.POSITIVE_INFINITY, ...[...this.#holds].map(({ offset }) => offset));
   }
 
-  deleted({ baseOffset, reason }: { readonly baseOffset: number; readonly reason: string }, model: Model, clock: SimulatedClock): void {
+  /** `isDurable`: nothing was wrong with the machine, so that the segment cannot come back. */
+  deleted(
+    { baseOffset, reason }: { readonly baseOffset: number; readonly reason: string },
+    model: Model,
+    clock: SimulatedClock,
+    isDurable: boolean,
+  ): void {
     const end = baseOffset + this.#segmentBytes;
     const what = `segment ${baseOffset} was deleted by ${reason}`;
     must(end <= this.lowestHold, () => `${what} though held from ${this.lowestHold}`);
@@ -54,7 +60,7 @@ export class Deletions {
         must(isOld || clock.jumpedMs !== 0, () => `${what} with message ${id}, ${clock.passedMs - sentMs} ms old`);
       }
     }
-    this.#floor = Math.max(this.#floor, end);
+    if (isDurable) this.#floor = Math.max(this.#floor, end);
     this.#ceiling = Math.max(this.#ceiling, end);
   }
 

@@ -248,7 +248,7 @@ export class Session {
 
   #onDeleted(info: { readonly baseOffset: number; readonly reason: string }): void {
     try {
-      this.deletions.deleted(info, this.model, this.machine.clock);
+      this.deletions.deleted(info, this.model, this.machine.clock, !this.isDisturbed);
     } catch (error) {
       this.#violation ??= error;
     }
