@@ -64,8 +64,8 @@ export const recoveryControls: readonly Control[] = [
     breaks: 'After a crash the key index is not fed with what was appended since the last safe point.',
     promise: 'After any crash every durable message is found by its keys.',
     file: 'src/recovery/restore-derived.ts',
-    find: '[queues] : [queues, index];',
-    replace: '[queues] : [queues];',
+    find: '[again] : [again, index];',
+    replace: '[again] : [again];',
     caughtBy: { simulation: 60 },
   },
   {
