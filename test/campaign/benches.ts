@@ -103,7 +103,7 @@ export const benches: readonly BenchSpec[] = [
   ),
   crashBench('full', 'A small file system is filled, refuses, is freed, and goes on.', 'fillings', 500, 4, 8),
   crashBench('io-errors', 'System calls of the process are made to fail with EIO, then the power is cut.', 'failed calls', 1_000, 4, 12),
-  crashBench('races', 'Two processes want one directory at the same moment; half of the holders are killed.', 'races', 2_000, 50, 100),
+  crashBench('races', 'Two processes want one directory at the same moment; half of the holders are killed.', 'races', 2_000, 10, 20),
   crashBench(
     'limits',
     'No descriptors left, a disk that turns read-only, a clock that jumps by an hour and by ten years.',

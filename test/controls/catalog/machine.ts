@@ -104,7 +104,7 @@ function writeHeld(): void {
     }
     let next: Rest;`,
     caughtBy: { tests: 1 },
-    tests: ['test/platform/full-transfer.test.ts'],
+    tests: ['test/platform/full-device.test.ts'],
   },
   {
     name: 'failed-fdatasync-not-told',
@@ -113,7 +113,7 @@ function writeHeld(): void {
     file: 'src/platform/node-file.ts',
     find: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback))",
     replace: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, () => done(null, undefined)))",
-    caughtBy: { 'io-errors': 6 },
+    caughtBy: { power: 24 },
   },
   {
     name: 'failed-fdatasync-tried-again',
@@ -133,7 +133,7 @@ function writeHeld(): void {
     file: 'src/platform/directory-lock.ts',
     find: '    return native.tryLock(fd, 0, 1);',
     replace: '    return native.tryLock(fd, 0, 1) || fd > 0;',
-    caughtBy: { races: 100 },
+    caughtBy: { races: 20 },
   },
   {
     name: 'lock-file-deleted-at-release',
@@ -142,7 +142,8 @@ function writeHeld(): void {
     file: 'src/platform/directory-lock.ts',
     find: '  return () => fs.closeSync(fd);',
     replace: '  return () => {\n    fs.rmSync(path, { force: true });\n    fs.closeSync(fd);\n  };',
-    caughtBy: { races: 100 },
+    caughtBy: { tests: 1 },
+    tests: ['test/platform/directory-lock.test.ts'],
   },
   {
     name: 'descriptors-not-closed',
