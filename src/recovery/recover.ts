@@ -188,7 +188,7 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
 }
 
 async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise<Recovered> {
-  const { segments, found, mode, registry } = options;
+  const { segments, found, mode } = options;
   const isForeign = foreignRan(found);
   const watermark = await validWatermark(options);
   const min = segments.minOffset;
@@ -238,11 +238,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   noteCuts(damage, cuts, log, options);
   const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
   const count = await restoreDerived(options, usable, Math.min(from, end), end, feedingOver(options, end, spans));
-  for (let slot = 0; slot < registry.count; slot += 1) {
-    const { max } = options.queues.bounds(slot);
-    if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);
-    await options.files.breathe();
-  }
+  await cutQueues(options);
   await options.queues.trim(min);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
   const lastRecord =
@@ -257,6 +253,15 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
     skippedBytes,
     damage,
   });
+}
+
+/** Nothing is left on the disk behind the last entry of a queue. */
+async function cutQueues({ queues, registry, files }: RecoverOptions): Promise<void> {
+  for (let slot = 0; slot < registry.count; slot += 1) {
+    const { max } = queues.bounds(slot);
+    if (!queues.isCleanBehind(slot, max)) await queues.cut(slot, max);
+    await files.breathe();
+  }
 }
 
 interface Findings {
