@@ -2,12 +2,14 @@ import { StoreError } from '../../base/errors.js';
 import type { QueueRegistry } from '../../base/queue-registry.js';
 import { QueueFiles } from '../../consume-queue/queue-files.js';
 import { QueueReader } from '../../consume-queue/queue-reader.js';
+import { QueueScan } from '../../consume-queue/queue-scan.js';
 import type { QueueState } from '../../consume-queue/queue-state.js';
 import { QueueTable } from '../../consume-queue/queue-table.js';
 import { QueueWaiters } from '../../consume-queue/queue-waiters.js';
 import { queueEntryBytes, writeQueueEntry } from '../../format/queue-entry.js';
 import type { FactsTarget, RecordFacts } from '../../format/record-facts.js';
 import type { QueueState as QueueInState } from '../../recovery/state.js';
+import type { FileSystem } from '../../platform/platform.js';
 import type { OpenFiles } from '../../segment/open-files.js';
 import type { ReadableQueues } from '../read-view.js';
 
@@ -16,6 +18,7 @@ export interface FollowedQueuesOptions {
   readonly entriesPerFile: number;
   readonly registry: QueueRegistry;
   readonly files: OpenFiles;
+  readonly fs: FileSystem;
   /** Where the log begins now. */
   readonly logMin: () => number;
   /** What readers may see of the log. */
@@ -38,6 +41,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   readonly #options: FollowedQueuesOptions;
   readonly #table: QueueTable;
   readonly #reader: QueueReader;
+  readonly #scan: QueueScan;
   /** By slot: where the log began when `min` was last compared with it. */
   readonly #minCheckedAt: number[] = [];
   /** The files may have entries of records at or above what is fed; not of any at or above this. */
@@ -47,7 +51,9 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   constructor(options: FollowedQueuesOptions) {
     this.#options = options;
     this.#table = new QueueTable(options.registry);
-    this.#reader = new QueueReader(new QueueFiles(options.directory, options.entriesPerFile, options.registry), options.files);
+    const files = new QueueFiles(options.directory, options.entriesPerFile, options.registry);
+    this.#reader = new QueueReader(files, options.files);
+    this.#scan = new QueueScan(files, options.fs, options.files);
   }
 
   /** Entries in memory. */
@@ -77,6 +83,25 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       this.waiters.touch(queue.slot);
     }
     this.waiters.callTouched();
+  }
+
+  /**
+   * Where no state tells, and the whole log has been fed: queues of which it holds nothing any more, all of theirs being deleted, go on with
+   * the number that their files had come to.
+   */
+  keepNumbers(): void {
+    for (const { topic, queueId } of this.#scan.list()) {
+      const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
+      if (queue.max > 0) continue;
+      const { min, max } = this.#scan.scan(topic, queueId);
+      queue.min = min;
+      queue.max = max;
+      queue.written = max;
+      const next = this.#firstAtOrAbove(queue, this.#options.visible());
+      queue.min = next;
+      queue.max = next;
+      queue.written = next;
+    }
   }
 
   /** What a newer state vouches for need not be kept in memory. */

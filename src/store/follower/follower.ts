@@ -91,6 +91,7 @@ export class Follower {
       entriesPerFile: kept.queueEntriesPerFile,
       registry: this.registry,
       files: this.#derivedFiles,
+      fs,
       logMin,
       visible: () => this.visible,
     });
@@ -151,12 +152,14 @@ export class Follower {
     if (state !== undefined) this.#flushed = state.safeOffset;
     if (this.#slot !== undefined) this.#flushed = Math.max(this.#flushed, this.#slot.flushedOffset);
     this.#limit = Math.max(from, state?.safeOffset ?? 0, this.#slot === undefined ? 0 : limitOf(this.#slot));
-    if (this.#slot === undefined && state === undefined) {
+    const isForeign = this.#slot === undefined && state === undefined;
+    if (isForeign) {
       this.#limit = Math.max(from, await scanEnd());
       this.#verifiedTo = this.#limit;
     }
     if (state !== undefined && state.safeOffset >= from) this.#jump(state);
     await this.#catchUp();
+    if (isForeign) this.queues.keepNumbers();
   }
 
   /** Before a call that can wait: looks at the slot, if the last look is old (or `now`), and has fed all of what it names when it resolves. */

@@ -32,6 +32,24 @@ describe('reading a store that another broker has written', () => {
     await reader.close();
   });
 
+  it('of which all messages of a queue are deleted, the queue goes on with its number', async () => {
+    const disk = memoryPlatform();
+    const store = await openTiny(disk);
+    for (let i = 0; i < 20; i += 1) await store.append({ topic: 'early', body: `${i}` });
+    await appendMany(store, 100);
+    await store.close();
+    await removeTree(disk, `${root}/stratalog`);
+    await disk.fs.remove(segmentOf(root, segmentBytes, 0).path);
+    const reader = await openReader(disk);
+    expect(reader.bounds({ topic: 'early' })).toEqual({ min: 20, max: 20 });
+    expect(reader.bounds({ topic: 'T' }).max).toBe(100);
+    expect(reader.bounds({ topic: 'T' }).min).toBeGreaterThan(0);
+    await reader.close();
+    const writer = await openTiny(disk);
+    expect(writer.bounds({ topic: 'early' })).toEqual({ min: 20, max: 20 });
+    await writer.close();
+  });
+
   it('goes on behind a damaged record with the next segment that has records', async () => {
     const { disk, end } = await stockStore(100);
     await addEmptySegment(disk, end);
