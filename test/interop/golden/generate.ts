@@ -33,7 +33,17 @@ export async function generate(recipe: Recipe): Promise<number> {
     const { kept, leftOut } = divide(readFiles(directory));
     const { name, what, end, refusedAs } = recipe;
     const filledBy = recipe.way === 'copies' ? 'stratalog' : 'broker';
-    const manifest: GoldenManifest = { name, what, rocketmqVersion: stock.version, settings, end, filledBy, refusedAs, leftOut, ...described };
+    const manifest: GoldenManifest = {
+      name,
+      what,
+      rocketmqVersion: stock.version,
+      settings,
+      end,
+      filledBy,
+      refusedAs,
+      leftOut,
+      ...described,
+    };
     writeGolden(manifest, kept);
     return described.messages.length;
   } finally {
@@ -73,8 +83,8 @@ async function fillStore(recipe: Recipe, child: StockProcess, directory: string,
   if (isRefused) return { minOffset: 0, maxOffset: 0, messages: [], queues: [], keys: [] };
   const isTrimmed = async (): Promise<boolean> => (await child.call<{ readonly minOffset: number }>({ do: 'bounds' })).minOffset > 0;
   while (recipe.isTrimmed && !(await isTrimmed())) await setTimeout(2_000);
-  // Queues and index follow the log.
-  if (recipe.isTrimmed) await setTimeout(5_000);
+  // Queues and index follow the log, with the next rounds of the clean-up.
+  if (recipe.isTrimmed) await setTimeout(20_000);
   return await child.call<Described>({ do: 'describe' });
 }
 
