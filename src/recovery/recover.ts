@@ -256,11 +256,11 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
 }
 
 /** Nothing is left on the disk behind the last entry of a queue. */
-async function cutQueues({ queues, registry, files }: RecoverOptions): Promise<void> {
-  for (let slot = 0; slot < registry.count; slot += 1) {
-    const { max } = queues.bounds(slot);
-    if (!queues.isCleanBehind(slot, max)) await queues.cut(slot, max);
-    await files.breathe();
+async function cutQueues(options: RecoverOptions): Promise<void> {
+  for (let slot = 0; slot < options.registry.count; slot += 1) {
+    const { max } = options.queues.bounds(slot);
+    if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);
+    await options.files.breathe();
   }
 }
 
