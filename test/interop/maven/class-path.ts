@@ -41,50 +41,53 @@ async function find(dialect: Dialect): Promise<Java> {
   if ((await outputOf('javac', ['-version'])) === undefined)
     return { ready: false, why: 'there is a Java runtime, but no compiler (javac)' };
 
-  const sources = readdirSync(sourceDirectory)
-    .filter((name) => name.endsWith('.java'))
-    .sort();
-  const digest = createHash('sha256').update(pom).update(runtime);
-  for (const name of sources) digest.update(name).update(readFileSync(join(sourceDirectory, name)));
-  const home = join(cacheRoot, `${dialect}-${digest.digest('hex').slice(0, 16)}`);
-
-  const kept = keptClassPath(home);
-  if (kept !== undefined) return { ready: true, version, classPath: kept };
-  if ((await outputOf('mvn', ['-version'])) === undefined) return { ready: false, why: 'there is no Maven on this machine' };
-  await make(dialect, home, sources);
-  const made = keptClassPath(home);
-  return made === undefined ? { ready: false, why: 'Maven has resolved nothing' } : { ready: true, version, classPath: made };
+  const jars = await jarsOf(dialect, pom);
+  if (jars === undefined) return { ready: false, why: 'there is no Maven on this machine' };
+  const classes = await compiled(dialect, runtime, jars);
+  return { ready: true, version, classPath: [classes, jars].join(delimiter) };
 }
 
-/** The class path in `home`, if all that it names is still there. */
-function keptClassPath(home: string): string | undefined {
-  const list = join(home, 'class-path.txt');
-  if (!existsSync(list)) return undefined;
-  const jars = readFileSync(list, 'utf8').trim().split(delimiter);
-  return jars.every((jar) => existsSync(jar)) ? [join(home, 'classes'), ...jars].join(delimiter) : undefined;
-}
-
-/** Into a folder of its own, then renamed in: two test files that ask at the same time do not see each other's half. */
-async function make(dialect: Dialect, home: string, sources: readonly string[]): Promise<void> {
+/** The artefacts' class path, from Maven once for each pom; `undefined`: no Maven, and nothing kept. */
+async function jarsOf(dialect: Dialect, pom: string): Promise<string | undefined> {
+  const list = join(cacheRoot, `${dialect}-${digestOf(pom)}.class-path`);
+  if (existsSync(list)) {
+    const kept = readFileSync(list, 'utf8').trim();
+    if (kept.split(delimiter).every((jar) => existsSync(jar))) return kept;
+  }
+  if ((await outputOf('mvn', ['-version'])) === undefined) return undefined;
   mkdirSync(cacheRoot, { recursive: true });
   const growing = mkdtempSync(join(cacheRoot, 'growing-'));
   try {
-    const list = join(growing, 'class-path.txt');
-    await resolve(join(here, dialect, 'pom.xml'), list);
-    const classes = join(growing, 'classes');
-    mkdirSync(classes);
-    if (sources.length > 0) {
-      const paths = sources.map((name) => join(sourceDirectory, name));
-      await run('javac', ['-nowarn', '-proc:none', '-d', classes, '-cp', readFileSync(list, 'utf8').trim(), ...paths], {
-        timeout: mavenTimeoutMs,
-      });
-    }
-    rmSync(home, { recursive: true, force: true });
-    renameSync(growing, home);
+    await resolve(join(here, dialect, 'pom.xml'), join(growing, 'list'));
+    renameSync(join(growing, 'list'), list);
+  } finally {
+    rmSync(growing, { recursive: true, force: true });
+  }
+  return readFileSync(list, 'utf8').trim();
+}
+
+/** The folder of our own classes. Made under another name and renamed: two test files that ask at the same time do not see each other's half. */
+async function compiled(dialect: Dialect, runtime: string, jars: string): Promise<string> {
+  const names = readdirSync(sourceDirectory).filter((name) => name.endsWith('.java'));
+  const paths = names.sort().map((name) => join(sourceDirectory, name));
+  const classes = join(cacheRoot, `${dialect}-${digestOf(runtime, jars, ...paths, ...paths.map((path) => readFileSync(path, 'utf8')))}`);
+  if (existsSync(classes)) return classes;
+  const growing = mkdtempSync(join(cacheRoot, 'growing-'));
+  try {
+    await run('javac', ['-nowarn', '-proc:none', '-d', growing, '-cp', jars, ...paths], { timeout: mavenTimeoutMs });
+    renameSync(growing, classes);
   } catch (error) {
     rmSync(growing, { recursive: true, force: true });
-    if (keptClassPath(home) === undefined) throw error;
+    // Another one has been faster.
+    if (!existsSync(classes)) throw error;
   }
+  return classes;
+}
+
+function digestOf(...texts: readonly string[]): string {
+  const digest = createHash('sha256');
+  for (const text of texts) digest.update(`${text.length}:`).update(text);
+  return digest.digest('hex').slice(0, 16);
 }
 
 /** From what Maven has already, else with the network. */
