@@ -43,7 +43,7 @@ const cases: readonly Case[] = [
 ];
 const noBytes: Buffer = Buffer.alloc(0);
 const stepCount = 400;
-const timeoutMs = 120_000;
+const timeoutMs = 600_000;
 const besides = await Promise.all(cases.map((each) => besideJava({ smoke: each.smoke, dialects: [each.dialect] })));
 const suites = cases.map((each, i) => ({ ...each, leftOut: besides[i]?.leftOut ?? true, title: titleOf(each) + (besides[i]?.note ?? '') }));
 
