@@ -36,7 +36,7 @@ async function compare(context: RunContext): Promise<Section> {
     commands: ['npm run bench:compare', 'npm run bench:compare -- --columns sync-64 --rounds 5'],
     charts: [],
     bars: contests.map(bars),
-    tables: [ratesTable(result), latencyTable(result), findTable(result), peerWins(contests), whoTable(result)],
+    tables: [peerWins(contests), ratesTable(result), findTable(result), latencyTable(result), whoTable(result)],
   };
 }
 

@@ -9,7 +9,7 @@ import { formatMs } from '../common/numbers.js';
 import { benchData } from '../common/repository.js';
 import { runForJson } from '../common/run-child.js';
 import type { BenchRun, Section } from '../page/figures.js';
-import { chartLibrary, renderPage } from '../page/page.js';
+import { type ChartLibrary, chartLibrary, renderPage } from '../page/page.js';
 import { appendSections } from './append-sections.js';
 import { compareSection } from './compare-section.js';
 import { installPeers } from './install-peers.js';
@@ -98,9 +98,23 @@ function keep(run: BenchRun, out: string): void {
   const name = `bench-${run.startedAt.slice(0, 19).replaceAll(':', '-')}`;
   const json = `${JSON.stringify(run, null, 1)}\n`;
   for (const each of [name, 'latest']) writeFileSync(join(out, `${each}.json`), json);
-  const page = renderPage(run, chartLibrary());
+  console.error(`figures: ${join(out, `${name}.json`)}`);
+  const library = drawingLibrary();
+  if (library === undefined) {
+    console.error('no page: npm ci in bench/compare installs what draws its charts');
+    return;
+  }
+  const page = renderPage(run, library);
   for (const each of [name, 'latest']) writeFileSync(join(out, `${each}.html`), page);
-  console.error(`figures: ${join(out, `${name}.json`)}\npage:    ${join(out, `${name}.html`)}`);
+  console.error(`page:    ${join(out, `${name}.html`)}`);
+}
+
+function drawingLibrary(): ChartLibrary | undefined {
+  try {
+    return chartLibrary();
+  } catch {
+    return undefined;
+  }
 }
 
 const options = readOptions();
