@@ -75,7 +75,8 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/recovery/recover.ts',
     find: '!state.clean || abortPresent) return undefined;',
     replace: '!state.clean || (abortPresent && state.safeOffset < 0)) return undefined;',
-    caughtBy: { simulation: 300 },
+    caughtBy: { tests: 1 },
+    tests: ['test/recovery/opening.test.ts', 'test/recovery/foreign-run.test.ts'],
   },
   {
     name: 'empty-segment-visible-in-the-log',

@@ -113,7 +113,8 @@ function writeHeld(): void {
     file: 'src/platform/node-file.ts',
     find: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback))",
     replace: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, () => done(null, undefined)))",
-    caughtBy: { power: 24 },
+    caughtBy: { tests: 1 },
+    tests: ['test/platform/failed-sync.test.ts'],
   },
   {
     name: 'failed-fdatasync-tried-again',
@@ -124,7 +125,8 @@ function writeHeld(): void {
     replace: `? this.#call('fdatasync', (fd, done: Done<void>) =>
           fs.fdatasync(fd, (error) => (error === null ? done(null, undefined) : fs.fdatasync(fd, done as fs.NoParamCallback))),
         )`,
-    caughtBy: { 'io-errors': 12 },
+    caughtBy: { tests: 1 },
+    tests: ['test/platform/failed-sync.test.ts'],
   },
   {
     name: 'lock-not-asked-for',
