@@ -25,7 +25,7 @@ export interface FeedOptions {
 /** Where the log can be read again behind damage. */
 export type ReadOn = (stopped: ScanEnd) => Promise<number>;
 
-export function nextSegmentOf(segments: LogSegments): ReadOn {
+function nextSegmentOf(segments: LogSegments): ReadOn {
   return (stopped) => Promise.resolve(segments.baseOf(stopped.offset) + segments.segmentBytes);
 }
 

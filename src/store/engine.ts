@@ -200,16 +200,19 @@ export class Engine {
       const limit = this.dispatcher.dispatched;
       const mending = this.#logMending();
       for (let from = segments.minOffset; from < limit; ) {
-        const stopped = await new LogScanner(segments).scan({ from, limit, verify: true, isOurs: this.view.isOurs }, (view, offset) => {
-          if (!view.hasQueueOffset || view.queueId !== queueId || view.topic !== topic) return;
-          const { queueOffset, recordBytes } = view;
-          put(
-            queueOffset,
-            offset,
-            recordBytes,
-            queues.keptTagsCode(slot, queueOffset, offset, recordBytes, view.storedAt, view.tagsCode()),
-          );
-        });
+        const stopped = await new LogScanner(segments).scan(
+          { from, limit, verify: true, isOurs: (at) => this.view.isOurs(at) },
+          (view, offset) => {
+            if (!view.hasQueueOffset || view.queueId !== queueId || view.topic !== topic) return;
+            const { queueOffset, recordBytes } = view;
+            put(
+              queueOffset,
+              offset,
+              recordBytes,
+              queues.keptTagsCode(slot, queueOffset, offset, recordBytes, view.storedAt, view.tagsCode()),
+            );
+          },
+        );
         from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : await readOnBehind(mending, stopped);
       }
     });
