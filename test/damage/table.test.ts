@@ -180,7 +180,7 @@ for (const site of sites) {
           const found: Partial<Record<Mode, string>> = {};
           for (const mode of modes) {
             const outcome = await checkStore(store, image, mode);
-            expect(outcome.failures, mode).toEqual([]);
+            expect({ mode, failures: outcome.failures }).toEqual({ mode, failures: [] });
             found[mode] = nameOf(outcome);
           }
           const isLogChanged = changedInLog(store, image).length > 0;
