@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Mounted, writeBallast } from './mounted.js';
 
@@ -10,6 +10,8 @@ export interface Pressure {
   /** Takes all that is left but about `left` bytes or files. */
   fill(left: number): void;
   free(): void;
+  /** Whether there is any, with nothing but the store on it: a store can fill a small disk by itself. */
+  hasRoom(): boolean;
 }
 
 export type PressureKind = 'tmpfs' | 'ext4' | 'ext4 inodes';
@@ -18,6 +20,14 @@ export function makePressure(kind: PressureKind): Pressure {
   if (kind === 'tmpfs') return bytePressure(Mounted.memory(4 * mib));
   if (kind === 'ext4') return bytePressure(Mounted.image('ext4', { bytes: 16 * mib }));
   return inodePressure(Mounted.image('ext4', { bytes: 32 * mib, formatOptions: ['-N', '512'] }));
+}
+
+const roomBytes = 512 * 1024;
+const roomFiles = 60;
+
+function hasRoom({ path }: Mounted): boolean {
+  const { bavail, bsize, ffree } = statfsSync(path);
+  return bavail * bsize >= roomBytes && ffree >= roomFiles;
 }
 
 function bytePressure(mounted: Mounted): Pressure {
@@ -33,6 +43,7 @@ function bytePressure(mounted: Mounted): Pressure {
     free() {
       rmSync(ballast, { force: true });
     },
+    hasRoom: () => hasRoom(mounted),
   };
 }
 
@@ -57,5 +68,6 @@ function inodePressure(mounted: Mounted): Pressure {
     free() {
       rmSync(folder, { recursive: true, force: true });
     },
+    hasRoom: () => hasRoom(mounted),
   };
 }
