@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -57,6 +57,7 @@ async function measure(options: BenchOptions): Promise<BenchRun> {
   const notInstalled = options.install ? installPeers(note) : undefined;
   if (notInstalled !== undefined) failures.push(notInstalled);
   const { directory, remove } = makeLoadDirectory(options.directory);
+  endCleanly(directory);
   const before = loadavg()[0] ?? 0;
   const startedAt = new Date().toISOString();
   const started = performance.now();
@@ -90,6 +91,16 @@ async function measure(options: BenchOptions): Promise<BenchRun> {
     };
   } finally {
     await remove();
+  }
+}
+
+/** Ended from outside, it leaves neither programs (they end with this one) nor gigabytes behind. */
+function endCleanly(directory: string): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      rmSync(directory, { recursive: true, force: true });
+      process.exit(1);
+    });
   }
 }
 
