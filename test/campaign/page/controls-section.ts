@@ -23,15 +23,17 @@ function row(control: Control, outcomes: readonly KeptOutcome[]): string {
   return `| ${control.breaks} | ${control.promise} | ${caught.join('; ') || 'nobody yet'} | ${missed.join(', ')} |`;
 }
 
-/** For each bench the controls that it alone notices, of those that the other benches were tried with. */
+/** For each bench the controls that it notices and another bench, tried with the same one, does not; and nobody else does. */
 function aloneList(outcomes: readonly KeptOutcome[]): string {
   const lines = benches.flatMap(({ name }) => {
-    const alone = allControls.filter((control) => {
+    const alone = allControls.flatMap((control) => {
       const own = counting(outcomes).filter((outcome) => outcome.control === control.name);
       const catchers = own.filter(({ result }) => result === 'caught').map(({ bench }) => bench);
-      return catchers.length === 1 && catchers[0] === name;
+      const inVain = own.filter(({ result }) => result === 'not caught').map(({ bench }) => bench);
+      if (catchers.length !== 1 || catchers[0] !== name || inVain.length === 0) return [];
+      return [`\`${control.name}\` (not by ${inVain.join(', ')})`];
     });
-    return alone.length === 0 ? [] : [`- **${name}**: ${alone.map((control) => `\`${control.name}\``).join(', ')}`];
+    return alone.length === 0 ? [] : [`- **${name}**: ${alone.join(', ')}`];
   });
   return lines.join('\n');
 }
@@ -55,7 +57,7 @@ of the same seeds, is green on the unbroken engine in the same run. Noticed: ${c
 |---|---|---|---|
 ${rows.join('\n')}
 
-Noticed by one bench and by none of the others that were tried with it:
+Noticed by one bench, and not by another that was tried with the same control (with as many tries as the table says):
 
 ${aloneList(outcomes) || '- none yet'}
 
