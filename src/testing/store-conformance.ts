@@ -20,7 +20,7 @@ export interface StoreConformanceOptions {
 /** What a check is given. */
 export interface StoreUnderTest {
   /** Opens the store of this check, again and again, or the one in another directory. */
-  open(options?: StoreOptions, directory?: string): Promise<Store>;
+  readonly open: (options?: StoreOptions, directory?: string) => Promise<Store>;
   /** A path of its own that is not there yet. */
   readonly otherDirectory: string;
 }
