@@ -25,7 +25,7 @@ export interface LedgerEntry {
 }
 
 /** One line of JSON for each run, oldest first; lines are added and never changed. */
-export const ledgerPath: string = join(repositoryRoot, 'data', 'reliability', 'ledger.jsonl');
+const ledgerPath: string = join(repositoryRoot, 'data', 'reliability', 'ledger.jsonl');
 
 export function readLedger(path: string = ledgerPath): readonly LedgerEntry[] {
   if (!existsSync(path)) return [];

@@ -92,3 +92,4 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main();
+console.log('npm run reliability: brings RELIABILITY.md up to the ledger');

@@ -22,7 +22,7 @@ export interface KeptOutcome extends ControlOutcome, Pick<ControlsRun, 'commit' 
   readonly greenCount: number | undefined;
 }
 
-export const controlsRecordPath: string = join(repositoryRoot, 'data', 'reliability', 'controls.json');
+const controlsRecordPath: string = join(repositoryRoot, 'data', 'reliability', 'controls.json');
 
 export function readControlsRecord(path: string = controlsRecordPath): readonly KeptOutcome[] {
   if (!existsSync(path)) return [];

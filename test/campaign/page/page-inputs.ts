@@ -47,7 +47,7 @@ export function readEngines(): PageEngines {
   return { commit, at, engines: objectOf(engines, 'engines') as Readonly<Record<string, string>>, whole };
 }
 
-export function readBugs(): readonly FoundBug[] {
+function readBugs(): readonly FoundBug[] {
   if (!existsSync(bugsPath)) return [];
   const list: unknown = JSON.parse(readFileSync(bugsPath, 'utf8'));
   if (!Array.isArray(list)) throw new Error('bugs-found.json is no list');
