@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Mounted, writeBallast } from './mounted.js';
 
@@ -10,64 +10,69 @@ export interface Pressure {
   /** Takes all that is left but about `left` bytes or files. */
   fill(left: number): void;
   free(): void;
-  /** Whether there is any, with nothing but the store on it: a store can fill a small disk by itself. */
-  hasRoom(): boolean;
+  /** More than the store can have filled by itself. */
+  freeAll(): void;
 }
 
 export type PressureKind = 'tmpfs' | 'ext4' | 'ext4 inodes';
 
 export function makePressure(kind: PressureKind): Pressure {
-  if (kind === 'tmpfs') return bytePressure(Mounted.memory(4 * mib));
-  if (kind === 'ext4') return bytePressure(Mounted.image('ext4', { bytes: 16 * mib }));
-  return inodePressure(Mounted.image('ext4', { bytes: 32 * mib, formatOptions: ['-N', '512'] }));
+  if (kind === 'tmpfs') return bytePressure(Mounted.memory(4 * mib + reserveBytes));
+  if (kind === 'ext4') return bytePressure(Mounted.image('ext4', { bytes: 16 * mib + reserveBytes }));
+  return inodePressure(Mounted.image('ext4', { bytes: 32 * mib, formatOptions: ['-N', String(512 + reserveFiles)] }));
 }
 
-const roomBytes = 512 * 1024;
-const roomFiles = 60;
-
-function hasRoom({ path }: Mounted): boolean {
-  const { bavail, bsize, ffree } = statfsSync(path);
-  return bavail * bsize >= roomBytes && ffree >= roomFiles;
-}
+const reserveBytes = 8 * mib;
+const reserveFiles = 500;
 
 function bytePressure(mounted: Mounted): Pressure {
   const ballast = join(mounted.path, 'ballast');
+  const reserve = join(mounted.path, 'reserve');
   return {
     mounted,
     fill(left) {
       rmSync(ballast, { force: true });
-      if (left > 0) writeFileSync(join(mounted.path, 'room'), Buffer.alloc(left));
+      if (!existsSync(reserve)) writeBallast(reserve, reserveBytes);
+      writeBallast(join(mounted.path, 'room'), left);
       writeBallast(ballast, Number.MAX_SAFE_INTEGER);
       rmSync(join(mounted.path, 'room'), { force: true });
     },
     free() {
       rmSync(ballast, { force: true });
     },
-    hasRoom: () => hasRoom(mounted),
+    freeAll() {
+      rmSync(ballast, { force: true });
+      rmSync(reserve, { force: true });
+    },
   };
 }
 
 function inodePressure(mounted: Mounted): Pressure {
   const folder = join(mounted.path, 'ballast');
+  const reserve = join(mounted.path, 'reserve');
   return {
     mounted,
     fill(left) {
       mkdirSync(folder, { recursive: true });
+      mkdirSync(reserve, { recursive: true });
       const made: string[] = [];
       try {
-        for (let number = readdirSync(folder).length; ; number += 1) {
-          const path = join(folder, String(number));
+        for (let number = readdirSync(reserve).length + readdirSync(folder).length; ; number += 1) {
+          const path = join(number < reserveFiles ? reserve : folder, String(number));
           writeFileSync(path, '');
           made.push(path);
         }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       }
-      for (const path of made.slice(0, left)) rmSync(path);
+      for (const path of made.filter((each) => each.startsWith(folder)).slice(0, left)) rmSync(path);
     },
     free() {
       rmSync(folder, { recursive: true, force: true });
     },
-    hasRoom: () => hasRoom(mounted),
+    freeAll() {
+      rmSync(folder, { recursive: true, force: true });
+      rmSync(reserve, { recursive: true, force: true });
+    },
   };
 }
