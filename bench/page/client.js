@@ -49,7 +49,7 @@
     const isPercent = chart.x.unit === 'percent';
     const showX = isPercent ? (value) => precise(100 * (1 - 10 ** -value)) + ' %' : show(chart.x.unit);
     const axis = (about, extra) => ({ stroke: ink, grid, ticks: grid, label: about.label, ...extra });
-    const xAxis = axis(chart.x, isPercent ? { splits: () => percentTicks.map(drawnOut), values: (_, ticks) => ticks.map((tick) => precise4(100 * (1 - 10 ** -tick)) + ' %') } : { values: (_, ticks) => ticks.map((tick) => show(chart.x.unit)(tick)) });
+    const xAxis = axis(chart.x, isPercent ? { splits: () => percentTicks.map(drawnOut), values: (_, ticks) => ticks.map((tick) => precise4(100 * (1 - 10 ** -tick)) + ' %') } : { ...(chart.x.scale === 'log' && data[0].length <= 8 ? { splits: () => data[0] } : {}), values: (_, ticks) => ticks.map((tick) => (tick === null ? null : show(chart.x.unit)(tick))), filter: (_, splits) => splits });
     const yAxis = axis(chart.y, { size: 90, values: (_, ticks) => ticks.map((tick) => (tick === null ? null : show(chart.y.unit)(tick))) });
     const log = (about) => (about.scale === 'log' ? { distr: 3 } : {});
     const plot = new window.uPlot(

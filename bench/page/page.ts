@@ -69,7 +69,7 @@ function failures(run: BenchRun): string {
 
 function renderSection(section: Section, index: number): string {
   return `<section><h2 id="${section.name}">${escape(section.title)}</h2>
-${section.about.map((text) => `<p>${escape(text)}</p>`).join('\n')}
+${section.about.map((text) => `<p>${withCode(text)}</p>`).join('\n')}
 ${section.bars.map(renderBars).join('\n')}
 ${section.charts.map((chart, at) => renderChart(chart, index, at)).join('\n')}
 ${section.tables.map(renderTable).join('\n')}
@@ -110,6 +110,11 @@ function direction(better: Better): string {
 
 function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+/** Commands stand between backticks, as in the tables. */
+function withCode(text: string): string {
+  return escape(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 }
 
 /** A script may not hold what ends it. */

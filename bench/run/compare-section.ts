@@ -18,9 +18,9 @@ async function compare(context: RunContext): Promise<Section> {
   const result = await runCompare(context.directory, {
     columns: context.quick ? columns.filter(({ name }) => ['batch-100B', 'callers-64', 'sync-64'].includes(name)) : columns,
     rounds: context.quick ? 1 : 5,
-    secondsMax: 1,
+    secondsMax: 0.5,
     countMax: context.quick ? 50_000 : Number.MAX_SAFE_INTEGER,
-    jvmWarmUpSeconds: context.quick ? 1 : 3,
+    jvmWarmUpSeconds: context.quick ? 1 : 2,
     note: context.note,
   });
   for (const { name, column, why } of result.failures) context.failed(`compare: ${name} in ${column}: ${why.split('\n')[0]}`);

@@ -135,10 +135,10 @@ async function following(context: RunContext): Promise<Section> {
 async function lasting(context: RunContext): Promise<Section> {
   const retentionWords = context.quick
     ? ['--segment-bytes', '4mi', '--max-bytes', '8mi', '--total-bytes', '48mi']
-    : ['--segment-bytes', '32mi', '--max-bytes', '128mi', '--total-bytes', '1gi'];
+    : ['--segment-bytes', '32mi', '--max-bytes', '128mi', '--total-bytes', '512mi'];
   const soakWords = context.quick
     ? ['--seconds', 3, '--sample-ms', 100]
-    : ['--seconds', 30, '--sample-ms', 500, '--segment-bytes', '64mi', '--max-bytes', '512mi'];
+    : ['--seconds', 20, '--sample-ms', 500, '--segment-bytes', '64mi', '--max-bytes', '512mi'];
   const { round: retention } = (await context.program('load/retention', retentionWords)) as { readonly round: RetentionRound };
   const { round: soak } = (await context.program('load/soak', soakWords)) as { readonly round: SoakRound };
   const line = (name: string, value: (sample: SoakRound['samples'][number]) => number) => ({

@@ -5,7 +5,7 @@ import { command, type RunContext, type SectionMaker } from './section-maker.js'
 async function limits(context: RunContext): Promise<Section> {
   const words = context.quick
     ? ['--total-bytes', '128mi', '--rounds', 1, '--sync-seconds', 1]
-    : ['--total-bytes', '1gi', '--rounds', 5, '--sync-seconds', 1];
+    : ['--total-bytes', '512mi', '--rounds', 5, '--sync-seconds', 1];
   const { medians } = (await context.program('load/limits', words)) as { readonly medians: Limits };
   return {
     name: 'limits',

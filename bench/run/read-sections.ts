@@ -15,8 +15,8 @@ const randomWays = ['get by offset', 'findByKey', 'offsetAt'] as const;
 const allWays = ['tailAll', 'read, every queue', ...randomWays] as const;
 
 async function storeSize(context: RunContext): Promise<Section> {
-  const counts = context.quick ? [20_000, 100_000] : [100_000, 1_000_000, 4_000_000];
-  const wordsOf = (count: number) => ['--count', count, '--calls', context.quick ? 2_000 : 10_000, '--rounds', context.quick ? 1 : 3];
+  const counts = context.quick ? [20_000, 100_000] : [100_000, 500_000, 2_000_000];
+  const wordsOf = (count: number) => ['--count', count, '--calls', context.quick ? 2_000 : 10_000, '--rounds', context.quick ? 1 : 2];
   const reports: (readonly [number, ReadReport])[] = [];
   for (const count of counts) reports.push([count, (await context.program('load/read', wordsOf(count))) as ReadReport]);
   const rate = (report: ReadReport, way: string): number => median((report.rounds[way] ?? []).map((round) => round.messagesPerSecond));
@@ -72,7 +72,7 @@ async function storeSize(context: RunContext): Promise<Section> {
 async function opening(context: RunContext): Promise<Section> {
   const sizes = context.quick ? [16] : [64, 256, 1_024];
   const wordsOf = (mebibytes: number) => [
-    ...['--log-bytes', `${mebibytes}mi`, '--tail-bytes', context.quick ? '8mi' : '64mi', '--rounds', context.quick ? 1 : 3],
+    ...['--log-bytes', `${mebibytes}mi`, '--tail-bytes', context.quick ? '8mi' : '64mi', '--rounds', context.quick ? 1 : 2],
   ];
   const results: (readonly [number, OpeningResult])[] = [];
   for (const size of sizes) results.push([size, (await context.program('load/opening', wordsOf(size))) as OpeningResult]);
