@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
+import { parseSegmentName } from '../format/segment-name.js';
 import { readLockHolder } from '../platform/lock-holder.js';
 import type { DirectoryLock, FileSystem, Platform } from '../platform/platform.js';
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
@@ -153,10 +154,19 @@ async function ownLastSegment(foundation: Foundation, end: number): Promise<void
   if (last !== undefined && end < last + segments.segmentBytes) await ownSegment({ fs: platform.fs, paths, segments }, last);
 }
 
-/** What an earlier run left half made. */
+/**
+ * What an earlier run left half made. A segment may hold records that were rejected, and its name will be needed: it must not stay. What
+ * else stands there is in nobody's way.
+ */
 async function clearMaking(foundation: Foundation): Promise<void> {
   const { fs } = foundation.platform;
-  for (const name of listIfThere(fs, foundation.paths.making)) await fs.remove(`${foundation.paths.making}/${name}`).catch(() => undefined);
+  for (const name of listIfThere(fs, foundation.paths.making)) {
+    try {
+      await fs.remove(`${foundation.paths.making}/${name}`);
+    } catch (error) {
+      if (parseSegmentName(name) !== undefined) throw error;
+    }
+  }
 }
 
 /** The kept options of the store; what was asked for must agree with them. */

@@ -17,6 +17,18 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   const signal = options?.signal;
   signal?.throwIfAborted();
   if (engine.log.failure !== undefined) throw engine.log.failure;
+  // What is repaired must not be deleted meanwhile.
+  const held = engine.holds.add(0);
+  try {
+    await engine.retention.settled();
+    engine.assertOpen();
+    return await repairHeld(engine, signal);
+  } finally {
+    held.release();
+  }
+}
+
+async function repairHeld(engine: Engine, signal: AbortSignal | undefined): Promise<RecoveryReport> {
   const { foundation, view, log } = engine;
   const { platform, segments, registry } = foundation;
   const startMs = platform.clock.monotonicMs();

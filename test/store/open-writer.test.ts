@@ -5,13 +5,47 @@ import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/index.js';
 import { faultyPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
-import { contents, removeTree } from '../contract/disk-surgery.js';
-import { appendMany, failure, openTiny, readQueue, root, systemError, tiny } from '../contract/harness.js';
+import { contents, createFile, removeTree } from '../contract/disk-surgery.js';
+import { appendMany, failure, openTiny, readQueue, root, systemError, texts, tiny } from '../contract/harness.js';
 import { frozenStore } from '../recovery/frozen-store.js';
 import { linesOf, survivorsOf } from '../recovery/survey.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
 
 const kept = { segmentBytes: 8192, queueEntriesPerFile: 32, indexSlotCount: 9, indexEntryCount: 30 } as const;
+
+describe('what an earlier run left in the making directory', () => {
+  const leftover = `${root}/stratalog/tmp/00000000000000004096`;
+
+  async function withLeftover(): Promise<ReturnType<typeof memoryPlatform>> {
+    const disk = memoryPlatform();
+    const store = await openTiny(disk);
+    await store.append({ topic: 'T', body: 'first' });
+    await store.close();
+    await createFile(disk, leftover, Buffer.alloc(4096, 7));
+    await createFile(disk, `${root}/stratalog/tmp/half-a-manifest`, Buffer.from('x'));
+    return disk;
+  }
+
+  it('is removed, and the segment whose name it had is made when the log comes there', async () => {
+    const disk = await withLeftover();
+    const store = await openTiny(disk);
+    expect(disk.fs.list(`${root}/stratalog/tmp`)).toEqual([]);
+    await appendMany(store, 60);
+    expect(store.stats().segmentCount).toBeGreaterThan(1);
+    await store.close();
+  });
+
+  it('refuses the opening where it cannot be removed, not an append later; other leftovers do not', async () => {
+    const disk = await withLeftover();
+    const failing = (path: string): ReturnType<typeof withFaults> =>
+      withFaults(disk, (call) => (call.op === 'remove' && call.path === path ? systemError('EIO') : undefined));
+    expect(await failure(() => openTiny(failing(leftover)))).toMatchObject({ code: 'IO' });
+    const store = await openTiny(failing(`${root}/stratalog/tmp/half-a-manifest`));
+    await appendMany(store, 60);
+    expect(await texts(await readQueue(store, { topic: 'T' }))).toHaveLength(61);
+    await store.close();
+  });
+});
 
 describe('what is kept with a store', () => {
   for (const [name, given] of Object.entries(kept)) {

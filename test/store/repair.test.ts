@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MemoryPlatform } from '../../src/testing/index.js';
 import { flipBit, readFile, removeTree, writeInto } from '../contract/disk-surgery.js';
-import { failure, openTiny, readQueue, root } from '../contract/harness.js';
+import { failure, openTiny, readQueue, root, turns } from '../contract/harness.js';
 import { type FrozenStore, frozenStore, type LogRecord, placeOf, walkLog } from '../recovery/frozen-store.js';
 import { linesOf, survivorsByKey, survivorsInLog, survivorsOf } from '../recovery/survey.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
@@ -23,6 +23,25 @@ describe('repair', () => {
     expect(report).toMatchObject({ damage: [], skippedBytes: 0, truncatedBytes: 0, scannedBytes: store.stats().flushedOffset });
     await store.close();
     expect(await walkLog(disk)).toEqual(frozen.records);
+  });
+
+  it('keeps what it reads: retention beside it deletes nothing until it has ended', async () => {
+    for (let turnsBefore = 0; turnsBefore < 40; turnsBefore += 1) {
+      const frozen = await frozenStore('closed', storeOfThreeQueues);
+      const disk = frozen.copy();
+      const store = await openTiny(disk);
+      await damage(disk, frozen.records[40]!);
+      const repairing = store.repair();
+      await turns(turnsBefore);
+      const isWhole = store.stats().minOffset === 0;
+      const cleaned = await store.clean({ before: store.stats().flushedOffset });
+      const report = await repairing;
+      if (isWhole && cleaned.deletedSegmentCount === 0) expect(report.damage.length).toBeGreaterThan(0);
+      expect((await store.verify()).ok).toBe(true);
+      await store.clean({ before: store.stats().flushedOffset });
+      expect(store.stats().minOffset).toBeGreaterThan(0);
+      await store.close();
+    }
   });
 
   it('makes a store readable again that was found damaged while it was open, and keeps the bytes', async () => {
