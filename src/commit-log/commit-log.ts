@@ -384,7 +384,7 @@ export class CommitLog {
 
   /** A full disk has not taken the end of the record, so it is no record; of any other failure nobody knows what it has left there. */
   #undoCause(doing: string): StoreError {
-    const cause = this.#failure ?? this.#appender.writer.failure()?.errors[0] ?? new Error('a write to the log failed');
+    const cause: unknown = this.#failure ?? this.#appender.writer.failure()?.errors[0] ?? new Error('a write to the log failed');
     if (undoableCodes.has(systemErrorCode(cause) ?? '')) return ioError(doing, cause);
     const reason = cause instanceof Error ? cause.message : String(cause);
     return new StoreError('STORE_FAILED', `${doing}: a write to the log failed (${reason}). Reads go on; reopen the store to write.`, {

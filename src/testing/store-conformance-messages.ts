@@ -14,7 +14,7 @@ export async function bodiesOf(store: StoreReader, of: QueueRef): Promise<string
   return textsOf(await collect(store.tail(of, { from: 'earliest', until: 'end' })));
 }
 
-export function textsOf(messages: readonly Message[]): string[] {
+function textsOf(messages: readonly Message[]): string[] {
   return messages.map(({ body }) => body.toString());
 }
 

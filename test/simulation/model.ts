@@ -283,7 +283,7 @@ function checkLost(sent: Sent, { writtenCounts, seenCounts }: Expectation): void
   must(!promised, () => `message ${sent.id} is lost: ${describeSent(sent)}`);
 }
 
-export function describeSent(sent: Sent): string {
+function describeSent(sent: Sent): string {
   const { id, life, batch, flush, fate, durable, seen, receipt } = sent;
   return JSON.stringify({ id, life, batch, flush, fate, durable, seen, at: receipt?.physicalOffset, bytes: receipt?.recordBytes });
 }

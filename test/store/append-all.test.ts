@@ -151,7 +151,12 @@ describe('appendAll', () => {
     for (const write of [1, 2, 3, 4]) {
       it(`where the disk is full at write ${write} it ends, stores a prefix, and has told of no more (${flush})`, async () => {
         const disk = memoryPlatform();
-        const rule = { ops: ['write', 'writeSync'], path: /commitlog|tmp.0{19}/, from: write, fault: { kind: 'error', code: 'ENOSPC' } } as const;
+        const rule = {
+          ops: ['write', 'writeSync'],
+          path: /commitlog|tmp.0{19}/,
+          from: write,
+          fault: { kind: 'error', code: 'ENOSPC' },
+        } as const;
         const store = await openTiny(faultyPlatform(disk, { rules: [rule] }), { flush, pendingBytesMax: 500 });
         let told = 0;
         const source = [300, 2000, 20, 300, 20, 2000, 300, 20].map((bytes, i) => ({ ...queue, body: `m-${i}`.padEnd(bytes, '.') }));

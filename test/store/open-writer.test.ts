@@ -42,7 +42,7 @@ describe('what an earlier run left in the making directory', () => {
     expect(await failure(() => openTiny(failing(leftover)))).toMatchObject({ code: 'IO' });
     const store = await openTiny(failing(`${root}/stratalog/tmp/half-a-manifest`));
     await appendMany(store, 60);
-    expect(await texts(await readQueue(store, { topic: 'T' }))).toHaveLength(61);
+    expect(texts(await readQueue(store, { topic: 'T' }))).toHaveLength(61);
     await store.close();
   });
 });
