@@ -38,7 +38,8 @@ function worse(replace: (real: Contestant) => Partial<Contestant>, name = 'strat
       return new Proxy(real, {
         get(target, property) {
           const from = property in replaced ? replaced : target;
-          return (Reflect.get(from, property) as (...given: unknown[]) => unknown).bind(from);
+          const value: unknown = Reflect.get(from, property);
+          return typeof value === 'function' ? (value as (...given: unknown[]) => unknown).bind(from) : value;
         },
       });
     },
