@@ -54,8 +54,9 @@ async function run({ spec, seedFrom, count }: NextRun, tree: TreeCopy, commit: s
     at: new Date().toISOString(),
   });
   console.log(`  ${result.count} ${spec.unit} in ${result.durationS} s, ${result.failures.length} findings`);
-  for (const { what, replay } of result.failures) {
-    const again = `npx tsx ${spec.program} ${spec.args(seedFrom, count).join(' ')}`;
+  for (const { what, seed, replay } of result.failures) {
+    const args = seed === undefined ? spec.args(seedFrom, count) : spec.args(seed, 1);
+    const again = `npx tsx ${spec.program} ${args.join(' ')}`;
     console.log(`  FINDING: ${what}\n  again with: ${replay ?? again} (commit ${commit})`);
   }
   return result.failures.length > 0 ? 'finding' : 'done';
