@@ -59,6 +59,7 @@ async function measure(options: BenchOptions): Promise<BenchRun> {
   const { directory, remove } = makeLoadDirectory(options.directory);
   endCleanly(directory);
   const before = loadavg()[0] ?? 0;
+  const environment = readEnvironment(directory);
   const startedAt = new Date().toISOString();
   const started = performance.now();
   const context: RunContext = {
@@ -69,6 +70,15 @@ async function measure(options: BenchOptions): Promise<BenchRun> {
     failed: (what) => failures.push(what),
   };
   const done: Section[] = [];
+  const soFar = (): BenchRun => ({
+    startedAt,
+    durationMs: Math.round(performance.now() - started),
+    selection: options.quick ? 'quick' : 'usual',
+    environment,
+    loadAverage: { before, after: loadavg()[0] ?? 0 },
+    sections: done,
+    failures,
+  });
   try {
     for (const maker of sections.filter(({ name }) => options.only === undefined || options.only.includes(name))) {
       console.error(`${maker.name}: ${maker.title}`);
@@ -79,16 +89,9 @@ async function measure(options: BenchOptions): Promise<BenchRun> {
         failures.push(`${maker.name}: ${error instanceof Error ? error.message : String(error)}`);
       }
       note(`took ${formatMs(performance.now() - sectionStarted)}`);
+      writeJson(soFar(), options.out);
     }
-    return {
-      startedAt,
-      durationMs: Math.round(performance.now() - started),
-      selection: options.quick ? 'quick' : 'usual',
-      environment: readEnvironment(directory),
-      loadAverage: { before, after: loadavg()[0] ?? 0 },
-      sections: done,
-      failures,
-    };
+    return soFar();
   } finally {
     await remove();
   }
@@ -104,11 +107,19 @@ function endCleanly(directory: string): void {
   }
 }
 
-function keep(run: BenchRun, out: string): void {
+function nameOf(run: BenchRun): string {
+  return `bench-${run.startedAt.slice(0, 19).replaceAll(':', '-')}`;
+}
+
+/** After every section, so that a run that is ended early leaves what it has. */
+function writeJson(run: BenchRun, out: string): void {
   mkdirSync(out, { recursive: true });
-  const name = `bench-${run.startedAt.slice(0, 19).replaceAll(':', '-')}`;
-  const json = `${JSON.stringify(run, null, 1)}\n`;
-  for (const each of [name, 'latest']) writeFileSync(join(out, `${each}.json`), json);
+  for (const each of [nameOf(run), 'latest']) writeFileSync(join(out, `${each}.json`), `${JSON.stringify(run, null, 1)}\n`);
+}
+
+function keep(run: BenchRun, out: string): void {
+  writeJson(run, out);
+  const name = nameOf(run);
   console.error(`figures: ${join(out, `${name}.json`)}`);
   const library = drawingLibrary();
   if (library === undefined) {
