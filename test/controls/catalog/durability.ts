@@ -36,7 +36,7 @@ export const durabilityControls: readonly Control[] = [
     file: 'src/dispatch/safe-point.ts',
     find: '    await log.flush();\n',
     replace: '',
-    caughtBy: { tests: 1 },
+    caughtBy: { simulation: 200, tests: 1 },
     tests: ['test/dispatch/safe-point.test.ts'],
   },
   {

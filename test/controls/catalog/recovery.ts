@@ -56,7 +56,7 @@ export const recoveryControls: readonly Control[] = [
     file: 'src/recovery/find-end.ts',
     find: 'return this.#batchStart !== undefined && offset < this.#batchEnd ? this.#batchStart : offset;',
     replace: 'return offset;',
-    caughtBy: { tests: 1 },
+    caughtBy: { simulation: 150, tests: 1 },
     tests: ['test/contract/batch.test.ts', 'test/recovery/tail.test.ts'],
   },
   {
