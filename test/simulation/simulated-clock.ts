@@ -20,13 +20,15 @@ export class SimulatedClock implements Clock {
   readonly #timers = new Set<Timer>();
   #passedMs = 0;
   #jumpedMs = 0;
+  #wasSet = false;
   #turnCount = 0;
 
   get passedMs(): number {
     return this.#passedMs;
   }
-  get jumpedMs(): number {
-    return this.#jumpedMs;
+  /** The wall clock has been set at some time. */
+  get wasSet(): boolean {
+    return this.#wasSet;
   }
 
   nowMs(): number {
@@ -54,6 +56,7 @@ export class SimulatedClock implements Clock {
   /** Somebody sets the wall clock. */
   jump(ms: number): void {
     this.#jumpedMs += ms;
+    this.#wasSet = true;
   }
 
   /** One turn of the event loop. */
