@@ -18,6 +18,7 @@ export interface CompareRound {
   readonly latencyUs: LatencyUs;
   readonly cpuUsPerMessage?: number;
   readonly rssBytesMax?: number;
+  /** Not known where calls that return at once never gave the loop a turn. */
   readonly eventLoopDelayMsMax?: number;
   readonly finds?: FindRates | null;
 }
@@ -59,7 +60,7 @@ export async function runCompareRound(kind: ContestantKind, column: Column, dire
     latencyUs: latencies.summary(),
     cpuUsPerMessage: ((use.cpuUserMs + use.cpuSystemMs) * 1e3) / Math.max(1, messageCount),
     rssBytesMax: use.rssBytesMax,
-    eventLoopDelayMsMax: use.eventLoopDelayMs.max,
+    ...(use.eventLoopDelayMs.max > 0 ? { eventLoopDelayMsMax: use.eventLoopDelayMs.max } : {}),
     finds,
   };
 }

@@ -32,6 +32,7 @@ async function compare(context: RunContext): Promise<Section> {
       'Everybody does the same work, in turns, each in a process of its own and a fresh directory: store messages so that each can be found by its queue and number there, by its key and by time. Figures are medians of the rounds.',
       'Async: with the operating system when the call is done; the death of the process loses nothing. Sync: on the disk when the call is done; a power cut loses nothing.',
       'What was stored is read back after every round; who does not find it again has no figure. Nobody keeps an index by time: it is a search by halving over the stored times. The bare file is the floor, not a store: it can find nothing again.',
+      'A dash under “event loop late” for a store of Node.js: its calls return at once, so that the program has no turn at all for anything else until the load is over. Java peers have no event loop.',
     ],
     commands: ['npm run bench:compare', 'npm run bench:compare -- --columns sync-64 --rounds 5'],
     charts: [],
