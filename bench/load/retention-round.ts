@@ -53,6 +53,8 @@ export async function runRetention(directory: string, options: RetentionOptions,
   const durationMs = performance.now() - started;
   const use = endWatch();
   clearInterval(timer);
+  // Only what is on the disk may be deleted, and a short run has ended before the first sync by interval.
+  await store.flush();
   await store.clean();
   await checkNewest(store, options, messageCount);
   const logBytesAtEnd = logBytes(path);
