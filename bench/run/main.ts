@@ -86,7 +86,7 @@ async function measure(options: BenchOptions): Promise<BenchRun> {
       try {
         done.push(await maker.make(context));
       } catch (error) {
-        failures.push(`${maker.name}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`${maker.name}: ${inOneLine(error)}`);
       }
       note(`took ${formatMs(performance.now() - sectionStarted)}`);
       writeJson(soFar(), options.out);
@@ -105,6 +105,12 @@ function endCleanly(directory: string): void {
       process.exit(1);
     });
   }
+}
+
+/** The line that tells; what a program printed besides names places of this machine. */
+function inOneLine(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error)).split('\n');
+  return lines.find((text) => /^\w*Error: /.test(text)) ?? lines[0] ?? '';
 }
 
 function nameOf(run: BenchRun): string {
