@@ -10,6 +10,8 @@ const configuration: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
     passWithNoTests: false,
     watch: false,
     pool: 'forks',
+    // Vitest alone would leave one core to itself, which of two is half of the machine.
+    maxWorkers: '100%',
     // Only what hangs: a busy machine takes many times as long as a quiet one, and a test must not fail for that.
     testTimeout: 180_000,
     hookTimeout: 180_000,
