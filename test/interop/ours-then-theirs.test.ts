@@ -32,7 +32,8 @@ for (const dialect of ['v5', 'v4'] as const) {
       stock = await Stock.start(dialect);
       const store = await openStore(directory, { ...sizes, storeHost: stock.storeHost, systemMessages: true, flush: 'async' });
       const filled = await fillOurs(store, { seed, count, largeCount: 4, longTopics: dialect === 'v5', round: 0 });
-      await store.clean({ before: filled[Math.floor(filled.length / 3)]!.physicalOffset });
+      await store.flush();
+      await store.clean({ before: filled[Math.floor(filled.length / 2)]!.physicalOffset });
       minOffset = store.stats().minOffset;
       facts = filled.filter((fact) => fact.physicalOffset >= minOffset);
       expect(minOffset).toBeGreaterThan(0);
