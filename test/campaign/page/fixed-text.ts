@@ -30,9 +30,11 @@ export const notTested = `## Open findings
 
 Found and not mended yet. None of them loses an acknowledged message of a store whose bytes nobody has damaged, as far as is known.
 
-- \`npm run simulate -- --seed 2026113925 --count 1\`: \`verify\` names a link and the header of an index file.
-- \`npm run simulate -- --seed 2026114161 --count 1\`: \`verify\` beside retention names a queue whose numbers go back.
-- \`npm run damage -- --seed 293 --count 1 --modes skip\`: after \`repair\` numbers of two queues are missing in front of good ones.
+- \`verify\` names a link and the header of an index file (simulation).
+- \`verify\` beside retention names a queue whose numbers go back (simulation).
+- After the first segment was replaced whole, and the next one damaged too, \`repair\` leaves out numbers of two queues (damage).
+
+The commands that replay them stand in \`data/reliability/README.md\`.
 
 ## What was never tested
 
