@@ -55,9 +55,9 @@ export class FactsQueue {
       const batch = this.#batches.at(-1);
       if (batch === undefined) return;
       let count = batch.count;
-      while (count > 0 && (batch.physicalOffset[count - 1] ?? 0) >= offset) {
+      while (count > 0 && (batch.physicalOffset[count - 1] as number) >= offset) {
         count -= 1;
-        undo(batch.slot[count] ?? -1, batch.queueOffset[count] ?? 0, batch.recordBytes[count] ?? 0);
+        undo(batch.slot[count] as number, batch.queueOffset[count] as number, batch.recordBytes[count] as number);
       }
       batch.truncate(count);
       if (count > 0 || this.#batches.length === 1) return;
@@ -68,8 +68,8 @@ export class FactsQueue {
 
 function rowsBelow(batch: RecordFacts, from: number, limit: number): number {
   const count = batch.count;
-  if (count > from && (batch.physicalOffset[count - 1] ?? 0) < limit) return count;
+  if (count > from && (batch.physicalOffset[count - 1] as number) < limit) return count;
   let to = from;
-  while (to < count && (batch.physicalOffset[to] ?? 0) < limit) to += 1;
+  while (to < count && (batch.physicalOffset[to] as number) < limit) to += 1;
   return to;
 }
