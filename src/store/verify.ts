@@ -159,6 +159,8 @@ class Verification {
     const slot = this.#view.registry.find(record.topic, record.queueId);
     const queue = this.#queues.get(slot);
     const { queueOffset } = record;
+    // Read just before retention deleted it: by now its queue may begin behind it.
+    if (offset < this.#view.segments.minOffset) return;
     if (queue === undefined)
       return this.#fault(this.#logName(offset), offset, `a record of ${record.topic}/${record.queueId}, a queue that is not there`);
     if (queueOffset < this.#view.queues.bounds(slot).min) return;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openStore, type Platform, type Store, type StoreOptions } from '../../src/index.js';
 import { indexEntryAt, indexKeyHash, indexSlotAt } from '../../src/format/index-layout.js';
+import { faultyPlatform } from '../../src/testing/faulty-platform.js';
 import { memoryPlatform } from '../../src/testing/memory-platform.js';
 
 const directory = '/store';
@@ -130,6 +131,21 @@ describe('a store whose index is as it must be verifies', () => {
     expect(platform.fs.exists(path)).toBe(false);
     expect((await store.verify()).faults).toEqual([]);
     await store.close();
+  });
+
+  test('while it is to be made anew because its slots could not be read', async () => {
+    const platform = faultyPlatform(await closedStore());
+    const store = await open(platform);
+    const stop = platform.add({ ops: ['readSync'], path: /index/, count: 1, fault: { kind: 'error', code: 'EIO' } });
+    await append(store, 1, 60);
+    expect(platform.struckCount).toBe(1);
+    stop();
+    expect((await store.verify()).faults).toEqual([]);
+    await store.flush();
+    await store.close();
+    const again = await open(platform);
+    expect((await again.verify()).faults).toEqual([]);
+    await again.close();
   });
 
   test('without key index, and where a reader follows', async () => {

@@ -126,6 +126,18 @@ describe('verify', () => {
     }
   });
 
+  it('begun at any moment of the deletion of several segments finds no fault with records that it has read and that are gone', async () => {
+    for (let moment = 60; moment < 160; moment += 1) {
+      const store = await openTiny(memoryPlatform({ seed: moment }), { openFilesMax: 4 });
+      await Promise.all(Array.from({ length: 120 }, (_, i) => store.append({ topic: `T-${i % 8}`, body: Buffer.alloc(200) })));
+      const cleaning = store.clean({ before: 20_480 });
+      await turns(moment);
+      expect([moment, await store.verify()]).toMatchObject([moment, { ok: true }]);
+      await cleaning;
+      await store.close();
+    }
+  });
+
   it('tells its progress up to the whole, ends by its signal, and by close', async () => {
     const { store } = await opened(async () => await Promise.resolve());
     const told: { bytes: number; totalBytes: number }[] = [];
