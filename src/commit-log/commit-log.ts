@@ -241,8 +241,7 @@ export class CommitLog {
   /** For good: nothing more is acknowledged. What was on its way may or may not be found after reopening. */
   fail(cause: unknown, what: string): void {
     if (this.#failure !== undefined) return;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `${what} (${reason}). Reads go on; reopen the store to write.`;
+    const message = failedFor(cause, what);
     const unknown = new StoreError('STORE_FAILED', message, { cause, stored: 'unknown' });
     this.#failure = new StoreError('STORE_FAILED', message, { cause });
     this.#appender.writer.stop();
@@ -386,11 +385,7 @@ export class CommitLog {
   #undoCause(doing: string): StoreError {
     const cause: unknown = this.#failure ?? this.#appender.writer.failure()?.errors[0] ?? new Error('a write to the log failed');
     if (undoableCodes.has(systemErrorCode(cause) ?? '')) return ioError(doing, cause);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new StoreError('STORE_FAILED', `${doing}: a write to the log failed (${reason}). Reads go on; reopen the store to write.`, {
-      cause,
-      stored: 'unknown',
-    });
+    return new StoreError('STORE_FAILED', failedFor(cause, `${doing}: a write to the log failed`), { cause, stored: 'unknown' });
   }
 
   /** Calls that came later than what failed fail with it: what is stored of a pipeline is a prefix of it. */
@@ -400,4 +395,8 @@ export class CommitLog {
     this.#room.rejectAll(reason);
     for (const reject of held) reject(reason);
   }
+}
+
+function failedFor(cause: unknown, what: string): string {
+  return `${what} (${cause instanceof Error ? cause.message : String(cause)}). Reads go on; reopen the store to write.`;
 }

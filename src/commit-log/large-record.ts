@@ -1,13 +1,11 @@
 import { crc32 } from '../base/checksum.js';
+import { recordHeadBytesMax } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
 import type { LogSegments } from './log-segments.js';
 
 /** What a record claims of its size is believed up to here: the largest body by default and its properties, twice. */
 export const TRUSTED_RECORD_BYTES: number = 8 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
-/** All before a body, whatever the hosts. */
-const HEAD_BYTES = 112;
-
 /**
  * Whether the log really holds a record of `recordBytes` at `offset`: read in pieces, so that a few forged bytes do not have memory taken
  * for all that they claim. For records larger than `TRUSTED_RECORD_BYTES`, before they are read as a whole.
@@ -24,8 +22,8 @@ export async function isLargeRecord(segments: LogSegments, offset: number, recor
 async function isThere(segments: LogSegments, offset: number, recordBytes: number): Promise<boolean> {
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
   const view = new RecordView();
-  if ((await segments.read(piece.subarray(0, HEAD_BYTES), offset)) < HEAD_BYTES) return false;
-  view.read(piece, 0, HEAD_BYTES);
+  if ((await segments.read(piece.subarray(0, recordHeadBytesMax), offset)) < recordHeadBytesMax) return false;
+  view.read(piece, 0, recordHeadBytesMax);
   if (view.bytesNeeded !== recordBytes || view.physicalOffset !== offset) return false;
   const { bodyCrc } = view;
   const bodyLengthAt = view.storeHostEnd + 12;

@@ -174,7 +174,7 @@ export class LogSegments {
   /** Deletes the first segment; `syncRemoval` makes that durable. */
   async removeFirst(): Promise<string> {
     // The disk may keep a later removal and not an earlier one: never two that are not durable.
-    if (this.#removalToSync) await this.#syncRemoval();
+    if (this.#removalToSync) await this.syncRemoval();
     const base = defined(this.#bases[0], 'the segment to delete');
     assert(!this.#open.has(base), 'a segment being written is never deleted');
     const path = this.pathOf(base);
@@ -195,10 +195,7 @@ export class LogSegments {
 
   /** Makes the last removal durable. */
   async syncRemoval(): Promise<void> {
-    if (this.#removalToSync) await this.#syncRemoval();
-  }
-
-  async #syncRemoval(): Promise<void> {
+    if (!this.#removalToSync) return;
     await this.#fs.syncDirectory(this.#directory);
     this.#removalToSync = false;
   }

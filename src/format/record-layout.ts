@@ -20,6 +20,8 @@ export const magicBlank: number = 0xcbd43194 | 0;
 
 /** With IPv4 hosts, V1, and neither body, topic nor properties. */
 export const recordBytesMin = 91;
+/** All before the bytes of a body, whatever the hosts. */
+export const recordHeadBytesMax = 112;
 export const blankBytes = 8;
 export const propertiesBytesMax = 32_767;
 /** Up to here a topic fits into a V1 record. */

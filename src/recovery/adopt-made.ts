@@ -1,5 +1,5 @@
+import { TRUSTED_RECORD_BYTES } from '../commit-log/large-record.js';
 import { RecordView } from '../format/record-view.js';
-import { segmentName } from '../format/segment-name.js';
 import type { RecoverOptions } from './recover.js';
 
 /**
@@ -14,7 +14,7 @@ export async function adoptMade(options: RecoverOptions, end: number): Promise<b
   const path = segments.makingPathOf(end);
   const file = platform.fs.open(path, 'read-write');
   try {
-    const head = Buffer.alloc(Math.min(segments.segmentBytes, 8 * 1024 * 1024));
+    const head = Buffer.alloc(Math.min(segments.segmentBytes, TRUSTED_RECORD_BYTES));
     const view = new RecordView();
     const kind = view.read(head, 0, await file.read(head, 0));
     if (kind !== 'record' || view.physicalOffset !== end || !view.verify(false)) return false;
@@ -23,7 +23,7 @@ export async function adoptMade(options: RecoverOptions, end: number): Promise<b
   } finally {
     await file.close();
   }
-  await platform.fs.rename(path, `${paths.commitLog}/${segmentName(end)}`);
+  await platform.fs.rename(path, segments.pathOf(end));
   await platform.fs.syncDirectory(paths.commitLog);
   segments.setBases([...segments.bases, end]);
   return true;

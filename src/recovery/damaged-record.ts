@@ -1,4 +1,3 @@
-import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import {
   blankBytes,
@@ -14,6 +13,7 @@ import { readChecksumProperty } from '../format/record-checksum.js';
 import { RecordView } from '../format/record-view.js';
 import { writeInt64 } from '../base/bytes.js';
 import { isInSpans, type OwnSpan } from './manifest.js';
+import { recordAt } from './record-at.js';
 
 /** Larger ones are not put together in memory to try whether they verify. */
 const RECORD_BYTES_MAX = 64 * 1024 * 1024;
@@ -99,9 +99,6 @@ async function endsHere(log: DamagedLog, start: number, end: number): Promise<bo
 
 /** Whether a record that verifies, or a segment's blank, begins there. */
 async function beginsHere(log: DamagedLog, offset: number): Promise<boolean> {
-  const stopped = await new LogScanner(log.segments).scan(
-    { from: offset, limit: offset + 1, verify: true, isOurs: (at) => isInSpans(log.spans, at) },
-    () => false,
-  );
+  const { stopped } = await recordAt(log.segments, log.spans, offset);
   return stopped.reason === 'limit' || stopped.count > 0;
 }

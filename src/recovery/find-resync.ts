@@ -6,6 +6,7 @@ import { isInSpans } from './manifest.js';
 import { believedRuns, RUN_QUEUE_COUNT_MAX, type Run } from './believed-runs.js';
 import { type Continued, numbersAfter } from './queue-numbers.js';
 import type { QueuePlace } from './queue-places.js';
+import { recordAt } from './record-at.js';
 import type { SkipOptions } from './skip-damage.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -61,9 +62,9 @@ async function look(options: SkipOptions, start: number): Promise<{ readonly cer
   const segmentEnd = goesOnAt !== undefined && goesOnAt > start ? Math.min(goesOnAt, fileEnd) : fileEnd;
   // Nearer than the smallest record there is no other, and nothing could stand in between.
   const nearest = start + shortFillerBytesMin({ storeHost: options.storeHost, recordChecksum: isInSpans(options.spans, start) });
-  const places = options.placesIn(nearest, segmentEnd);
   const end = await endOfDamaged(options, start, segmentEnd);
   if (end !== undefined && end >= nearest) return { certain: end, runs: [] };
+  const places = options.placesIn(nearest, segmentEnd);
   const named = new Set(places.map((place) => place.physicalOffset));
   if (options.lastRecordStart !== undefined) named.add(options.lastRecordStart);
   // In front of the first place that is known there may be records that no entry names any more.
@@ -73,29 +74,11 @@ async function look(options: SkipOptions, start: number): Promise<{ readonly cer
 /** The first place named by an entry at which there is the record that it names. */
 async function firstNamed(options: SkipOptions, places: readonly QueuePlace[]): Promise<number | undefined> {
   for (const place of places) {
-    const record = await recordAt(options, place.physicalOffset);
+    const { record } = await recordAt(options.segments, options.spans, place.physicalOffset);
     if (record?.recordBytes === place.recordBytes && record.topic === place.topic && record.queueId === place.queueId)
       return place.physicalOffset;
   }
   return undefined;
-}
-
-interface FoundRecord {
-  readonly topic: string;
-  readonly queueId: number;
-  readonly recordBytes: number;
-}
-
-async function recordAt(options: SkipOptions, offset: number): Promise<FoundRecord | undefined> {
-  let found: FoundRecord | undefined;
-  await new LogScanner(options.segments).scan(
-    { from: offset, limit: offset + 1, verify: true, isOurs: (at) => isInSpans(options.spans, at) },
-    (view) => {
-      found = { topic: view.topic, queueId: view.queueId, recordBytes: view.recordBytes };
-      return false;
-    },
-  );
-  return found;
 }
 
 /** The run of records that begins at `offset`; connected: it leads to the segment's end, to the log's, or to a place that is known. */
@@ -108,7 +91,7 @@ async function runFrom(
   const numbers = new Map<string, { readonly first: number; last: number }>();
   let isNamed = false;
   const stopped = await new LogScanner(options.segments).scan(
-    { from: offset, limit: limit, verify: true, isOurs: (at) => isInSpans(options.spans, at), signal: options.signal },
+    { from: offset, limit, verify: true, isOurs: (at) => isInSpans(options.spans, at), signal: options.signal },
     (view, at) => {
       isNamed ||= named.has(at + view.recordBytes);
       if (view.hasQueueOffset && numbers.size <= RUN_QUEUE_COUNT_MAX) {

@@ -1,7 +1,6 @@
 import { StoreError } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { xxh64Hex } from '../base/xxh64.js';
-import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
 import type { Platform } from '../platform/platform.js';
@@ -16,6 +15,7 @@ import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-de
 import type { OpenFiles } from '../segment/open-files.js';
 import { NumbersBefore } from './queue-numbers.js';
 import { placesIn, type QueuePlace } from './queue-places.js';
+import { recordAt } from './record-at.js';
 import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
 import { stockStart } from './stock-start.js';
@@ -151,17 +151,8 @@ async function cleanState(options: RecoverOptions): Promise<State | undefined> {
   const last = segments.bases.at(-1);
   if (last === undefined ? end !== 0 : end <= last || end > last + segments.segmentBytes) return undefined;
   if (!areContiguous(segments)) return undefined;
-  return (await recordAt(segments, end)) === undefined ? state : undefined;
-}
-
-/** The size of a record that verifies at `offset`. */
-async function recordAt(segments: LogSegments, offset: number): Promise<number | undefined> {
-  let size: number | undefined;
-  await new LogScanner(segments).scan({ from: offset, limit: offset + 1, verify: true, isOurs: () => false }, (view) => {
-    size = view.recordBytes;
-    return false;
-  });
-  return size;
+  // Spans are left out: a broker's record may stand there.
+  return (await recordAt(segments, [], end)).record === undefined ? state : undefined;
 }
 
 async function openClean(options: RecoverOptions, state: State, manifest: Manifest): Promise<Recovered> {
@@ -283,7 +274,7 @@ function skipOptions(options: RecoverOptions, findings: Findings): SkipOptions {
     fs: options.platform.fs,
     spans,
     durable,
-    placesIn: (start, end) => placesOnDisk(options, start, end),
+    placesIn: placesOnDisk(options),
     numbersBefore: new NumbersBefore(from, endsOf(state?.queues)),
     queueEnds: endsOf(isForeign ? [] : options.found.state?.queues),
     resyncs: new Map(),
@@ -307,21 +298,21 @@ function feedingOver(options: RecoverOptions, end: number, spans: readonly OwnSp
 }
 
 /** What the queue files on the disk say, before anything of them is believed; leaves no trace in the queues. */
-function placesOnDisk(options: RecoverOptions, from: number, to: number): readonly QueuePlace[] {
+function placesOnDisk(options: RecoverOptions): (from: number, to: number) => readonly QueuePlace[] {
   const { queues, registry } = options;
-  const slots: number[] = [];
-  for (const queue of queues.listOnDisk()) {
-    const slot = registry.slotOf(queue.topic, queue.queueId);
-    const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
-    queues.restore(slot, min, max);
-    slots.push(slot);
-  }
-  const places = placesIn(queues, registry, from, to);
-  for (const slot of slots) {
-    queues.restore(slot, 0, 0);
-    registry.next[slot] = 0;
-  }
-  return places;
+  let scanned: readonly { readonly slot: number; readonly min: number; readonly max: number }[] | undefined;
+  return (from, to) => {
+    scanned ??= queues
+      .listOnDisk()
+      .map(({ topic, queueId }) => ({ slot: registry.slotOf(topic, queueId), ...queues.scanFiles(topic, queueId) }));
+    for (const { slot, min, max } of scanned) queues.restore(slot, min, max);
+    const places = placesIn(queues, registry, from, to);
+    for (const { slot } of scanned) {
+      queues.restore(slot, 0, 0);
+      registry.next[slot] = 0;
+    }
+    return places;
+  };
 }
 
 /** Signs that another broker has used the directory since we last wrote our state. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
+import { ioError, StoreError } from '../base/errors.js';
 import {
   type ConsumerGroup,
   checkConsumerGroups,
@@ -7,13 +7,11 @@ import {
   mergeConsumerOffsets,
   mergeSubscriptionGroups,
 } from '../format/consumer-groups.js';
-import { type JsonObject, objectIn, parseRocketmqJson, writeRocketmqJson } from '../format/rocketmq-json.js';
-import { readLockHolder } from '../platform/lock-holder.js';
 import { nodePlatform } from '../platform/node-platform.js';
 import type { Platform } from '../platform/platform.js';
-import { readSmallFile, replaceFile, StorePaths } from '../recovery/side-files.js';
-
-const FILE_BYTES_MAX = 64 * 1024 * 1024;
+import { StorePaths } from '../recovery/side-files.js';
+import { readBrokerConfig, replaceBrokerConfig } from './broker-config.js';
+import { storeLocked } from './store-locked.js';
 
 export interface ConsumerGroupOptions {
   readonly platform?: Platform | undefined;
@@ -38,15 +36,15 @@ export async function writeConsumerGroups(
   const { fs } = platform;
   requireStore(platform, paths);
   const lock = fs.lockDirectory(paths.root);
-  if (lock === undefined) throw locked(platform, paths.root);
+  if (lock === undefined) throw storeLocked(platform, paths.root, 'close that one first');
   try {
     for (const path of [paths.config, paths.own, paths.making]) await fs.makeDirectory(path);
-    const subscriptions = await readConfig(platform, subscriptionPath(paths));
-    const offsets = await readConfig(platform, offsetPath(paths));
+    const subscriptions = await readBrokerConfig(platform, subscriptionPath(paths));
+    const offsets = await readBrokerConfig(platform, offsetPath(paths));
     mergeConsumerOffsets(offsets, groups);
     // A group without offsets begins anew; offsets without a group are used as soon as the group is known. So the group goes last.
-    await replaceConfig(platform, paths, offsetPath(paths), offsets);
-    if (mergeSubscriptionGroups(subscriptions, groups)) await replaceConfig(platform, paths, subscriptionPath(paths), subscriptions);
+    await replaceBrokerConfig(platform, paths, offsetPath(paths), offsets);
+    if (mergeSubscriptionGroups(subscriptions, groups)) await replaceBrokerConfig(platform, paths, subscriptionPath(paths), subscriptions);
     await fs.syncDirectory(paths.root);
   } catch (error) {
     throw ioError(`writing the groups of ${directory}`, error);
@@ -64,7 +62,7 @@ export async function readConsumerGroups(directory: string, options: ConsumerGro
   const paths = new StorePaths(resolve(directory));
   requireStore(platform, paths);
   try {
-    return consumerGroupsOf(await readConfig(platform, offsetPath(paths)));
+    return consumerGroupsOf(await readBrokerConfig(platform, offsetPath(paths)));
   } catch (error) {
     throw ioError(`reading the groups of ${directory}`, error);
   }
@@ -80,35 +78,4 @@ function subscriptionPath(paths: StorePaths): string {
 
 function requireStore(platform: Platform, paths: StorePaths): void {
   if (!platform.fs.exists(paths.commitLog)) throw new StoreError('STORE_NOT_FOUND', `${paths.root} holds no store`);
-}
-
-function locked(platform: Platform, directory: string): StoreError {
-  const pid = readLockHolder(platform.fs, directory);
-  const holder = pid === undefined ? 'another process' : `process ${pid}`;
-  return new StoreError('STORE_LOCKED', `${directory} is in use by ${holder}; close that one first`, { details: { pid } });
-}
-
-/** A missing or empty file: nothing yet. */
-async function readConfig(platform: Platform, path: string): Promise<JsonObject> {
-  const bytes = await readSmallFile(platform.fs, path, FILE_BYTES_MAX);
-  if (bytes === undefined || bytes.length === 0) return new Map();
-  let cause: unknown;
-  try {
-    const value = parseRocketmqJson(bytes);
-    if (value instanceof Map) return value;
-  } catch (error) {
-    if (systemErrorCode(error) !== undefined) throw error;
-    cause = error;
-  }
-  const what = 'not the JSON that a broker writes';
-  throw new StoreError('CORRUPT', `${path}: ${what}`, { cause, details: { path, offset: 0, what } });
-}
-
-async function replaceConfig(platform: Platform, paths: StorePaths, path: string, root: JsonObject): Promise<void> {
-  const version = objectIn(root, 'dataVersion');
-  const counter = version.get('counter');
-  version.set('counter', typeof counter === 'number' ? counter + 1 : 1);
-  if (!version.has('stateVersion')) version.set('stateVersion', 0);
-  version.set('timestamp', platform.clock.nowMs());
-  await replaceFile(platform, paths, path, Buffer.from(writeRocketmqJson(root), 'utf8'));
 }

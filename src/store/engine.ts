@@ -44,7 +44,8 @@ export class Engine {
   readonly safePoint: SafePoint;
   readonly listening: Listening;
   readonly diskGuard: DiskGuard;
-  readonly recovery: RecoveryReport;
+  /** Of the opening. */
+  recovery: RecoveryReport;
   readonly view: ReadView;
   readonly sideKeeper: SideKeeper;
   readonly holds: Holds = new Holds();

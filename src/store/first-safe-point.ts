@@ -1,7 +1,7 @@
 import { StoreError } from '../base/errors.js';
-import type { RecoveryReport } from './contract.js';
 import type { Engine } from './engine.js';
 import { repair } from './repair.js';
+import { reportedDamage } from './reported-damage.js';
 
 /**
  * The safe point that ends an opening. It fails where a queue cannot be made anew because its last records are damaged in a part of the
@@ -15,8 +15,12 @@ export async function takeFirstSafePoint(engine: Engine): Promise<void> {
     if (!StoreError.is(error, 'CORRUPT')) throw error;
     if (engine.foundation.options.recovery !== 'skip') return;
     const { damage, skippedBytes } = await repair(engine, undefined);
-    const report: RecoveryReport = engine.recovery;
-    Object.assign(report, { damage: [...report.damage, ...damage], skippedBytes: report.skippedBytes + skippedBytes });
+    const report = engine.recovery;
+    engine.recovery = {
+      ...report,
+      damage: reportedDamage([...report.damage, ...damage]),
+      skippedBytes: report.skippedBytes + skippedBytes,
+    };
     await engine.safePoint.take(false);
   }
 }

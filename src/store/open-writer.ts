@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
 import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import { parseSegmentName } from '../format/segment-name.js';
-import { readLockHolder } from '../platform/lock-holder.js';
 import type { DirectoryLock, FileSystem, Platform } from '../platform/platform.js';
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
 import { forgetFailedSyncs, noteFailedSyncs } from '../recovery/failed-syncs.js';
@@ -13,11 +12,12 @@ import { WatermarkFile } from '../recovery/watermark-file.js';
 import type { RecoveryReport } from './contract.js';
 import { Engine } from './engine.js';
 import { takeFirstSafePoint } from './first-safe-point.js';
+import { reportedDamage } from './reported-damage.js';
+import { storeLocked } from './store-locked.js';
 import { buildFoundation, type Foundation } from './foundation.js';
 import { Listening } from './listening.js';
 import { DEFAULT_KEPT, type ResolvedOptions } from './options.js';
 
-const DAMAGE_COUNT_MAX = 1000;
 const QUEUE_ENTRY_BYTES = 20;
 /** A directory that may be written to but not read cannot be synced by us, nor one of a file system that knows no such call. */
 const unsyncableCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
@@ -38,7 +38,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, ma
   await attempt(`creating ${directory}`, async () => await makeDurableDirectory(fs, directory));
   attemptSync(`reading ${directory}`, () => refuseForeignShapes(fs, new StorePaths(directory)));
   const lock = attemptSync(`locking ${directory}`, () => fs.lockDirectory(directory));
-  if (lock === undefined) throw lockedError(platform, directory);
+  if (lock === undefined) throw storeLocked(platform, directory, 'close that one, or open this with readOnly: true');
   try {
     const paths = new StorePaths(directory);
     const found = await attempt(`reading ${directory}`, async () => await examine(fs, paths));
@@ -115,7 +115,7 @@ async function start(foundation: Foundation, found: Examination, startMs: number
     await engine.sideKeeper.closeWatermark();
     throw error;
   }
-  listening.recovered(report);
+  listening.recovered(engine.recovery);
   return engine;
 }
 
@@ -220,14 +220,6 @@ function firstQueueFileBytes(platform: Platform, paths: StorePaths): number | un
   return undefined;
 }
 
-function lockedError(platform: Platform, directory: string): StoreError {
-  const pid = readLockHolder(platform.fs, directory);
-  const holder = pid === undefined ? 'another process' : `process ${pid}`;
-  return new StoreError('STORE_LOCKED', `${directory} is in use by ${holder}; close that one, or open this with readOnly: true`, {
-    details: { pid },
-  });
-}
-
 function reportOf(recovered: Recovered, durationMs: number, lock: DirectoryLock): RecoveryReport {
   return {
     cleanShutdown: recovered.clean,
@@ -235,7 +227,7 @@ function reportOf(recovered: Recovered, durationMs: number, lock: DirectoryLock)
     scannedBytes: recovered.scannedBytes,
     truncatedBytes: recovered.truncatedBytes,
     skippedBytes: recovered.skippedBytes,
-    damage: recovered.damage.slice(0, DAMAGE_COUNT_MAX),
+    damage: reportedDamage(recovered.damage),
     redispatchedCount: recovered.redispatchedCount,
     brokersRefused: lock.refusesBrokers ?? true,
   };

@@ -4,6 +4,7 @@ import type { Abortable, RecoveryReport } from './contract.js';
 import type { Engine } from './engine.js';
 import { logMending } from './log-mending.js';
 import { refuseUnknown } from './options.js';
+import { reportedDamage } from './reported-damage.js';
 import { verifyStore } from './verify.js';
 
 /**
@@ -63,7 +64,7 @@ async function repairHeld(engine: Engine, signal: AbortSignal | undefined): Prom
     scannedBytes: Math.max(0, limit - segments.minOffset),
     truncatedBytes: 0,
     skippedBytes,
-    damage: damage.slice(0, 1000),
+    damage: reportedDamage(damage),
     redispatchedCount: 0,
     brokersRefused: engine.recovery.brokersRefused,
   };

@@ -1,8 +1,9 @@
-import { type JsonObject, type JsonValue, objectIn, parseRocketmqJson, writeRocketmqJson } from '../format/rocketmq-json.js';
+import { StoreError } from '../base/errors.js';
+import { type JsonObject, type JsonValue, objectIn } from '../format/rocketmq-json.js';
 import type { Platform } from '../platform/platform.js';
-import { readSmallFile, replaceFile, type StorePaths } from '../recovery/side-files.js';
+import type { StorePaths } from '../recovery/side-files.js';
+import { readBrokerConfig, replaceBrokerConfig } from './broker-config.js';
 
-const FILE_BYTES_MAX = 64 * 1024 * 1024;
 const READ_AND_WRITE = 6;
 
 /**
@@ -25,30 +26,20 @@ export class TopicConfig {
     const isNews = [...queueCounts].some(([topic, count]) => (this.#written.get(topic) ?? 0) < count);
     if (!isNews) return;
     const path = `${this.#paths.config}/topics.json`;
-    const bytes = await readSmallFile(this.#platform.fs, path, FILE_BYTES_MAX);
-    const root = await this.#parse(path, bytes);
+    const root = await this.#read(path);
     const table = objectIn(root, 'topicConfigTable');
     let changed = false;
     for (const [topic, count] of queueCounts) changed = raise(table, topic, count) || changed;
-    if (changed) {
-      const version = objectIn(root, 'dataVersion');
-      const counter = version.get('counter');
-      version.set('counter', typeof counter === 'number' ? counter + 1 : 1);
-      if (!version.has('stateVersion')) version.set('stateVersion', 0);
-      version.set('timestamp', this.#platform.clock.nowMs());
-      await replaceFile(this.#platform, this.#paths, path, Buffer.from(writeRocketmqJson(root), 'utf8'));
-    }
+    if (changed) await replaceBrokerConfig(this.#platform, this.#paths, path, root);
     for (const [topic, count] of queueCounts) this.#written.set(topic, count);
   }
 
   /** An unreadable file is put aside, never deleted. */
-  async #parse(path: string, bytes: Buffer | undefined): Promise<JsonObject> {
-    if (bytes === undefined || bytes.length === 0) return new Map();
+  async #read(path: string): Promise<JsonObject> {
     try {
-      const value = parseRocketmqJson(bytes);
-      if (value instanceof Map) return value;
-    } catch {
-      // Falls through: unreadable.
+      return await readBrokerConfig(this.#platform, path);
+    } catch (error) {
+      if (!StoreError.is(error, 'CORRUPT')) throw error;
     }
     const { fs } = this.#platform;
     await fs.makeDirectory(this.#paths.aside);
