@@ -14,7 +14,7 @@ import { type CutTail, cutLog, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import { NumbersBefore } from './queue-numbers.js';
-import { placesIn, type QueuePlace } from './queue-places.js';
+import { placesIn } from './queue-places.js';
 import { recordAt } from './record-at.js';
 import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
@@ -298,7 +298,7 @@ function feedingOver(options: RecoverOptions, end: number, spans: readonly OwnSp
 }
 
 /** What the queue files on the disk say, before anything of them is believed; leaves no trace in the queues. */
-function placesOnDisk(options: RecoverOptions): (from: number, to: number) => readonly QueuePlace[] {
+function placesOnDisk(options: RecoverOptions): SkipOptions['placesIn'] {
   const { queues, registry } = options;
   let scanned: readonly { readonly slot: number; readonly min: number; readonly max: number }[] | undefined;
   return (from, to) => {

@@ -125,9 +125,10 @@ interface Lost extends Omit<LostRecord, 'physicalOffset'> {}
 interface Missing {
   /** Undefined: what comes after the records in front of the span. */
   readonly from: number | undefined;
+  /** Numbers below it were lost here. */
+  readonly certainTo: number;
+  /** From `certainTo` to this, some may have been lost in damage further on. */
   readonly to: number;
-  /** Some of them may have been lost in damage further on. */
-  readonly isShared: boolean;
 }
 
 /** The queue offsets that were in [start, resync): what queue entries say, and what is missing between the records before and after. */
@@ -138,29 +139,34 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
   const ends = new Map<string, Missing>();
   for (const place of options.placesIn(start, resync)) {
     const name = `${place.topic}/${place.queueId}`;
-    ends.set(name, { from: ends.get(name)?.from ?? place.queueOffset, to: place.queueOffset + 1, isShared: false });
+    ends.set(name, { from: ends.get(name)?.from ?? place.queueOffset, certainTo: place.queueOffset + 1, to: place.queueOffset + 1 });
   }
   const after = await queuesBehind(options, resync);
-  for (const [name, to] of options.queueEnds) {
-    if (!after.has(name) && to > (next.get(name) ?? 0)) ends.set(name, { from: ends.get(name)?.from, to, isShared: true });
-  }
+  // Entries may not have reached the disk: beyond the last one more may have been lost here.
+  const share = (name: string, behind: number): void => {
+    const { from, certainTo } = ends.get(name) ?? { from: undefined, certainTo: 0 };
+    ends.set(name, { from, certainTo, to: Math.max(certainTo, behind) });
+  };
+  for (const [name, end] of options.queueEnds) if (!after.has(name) && end > (next.get(name) ?? 0)) share(name, end);
   for (const [name, { queueOffset, isBehindDamage }] of after) {
-    const known = ends.get(name);
-    // Where entries say which they were, none of them was lost elsewhere.
-    if (known === undefined || !isBehindDamage) ends.set(name, { from: known?.from, to: queueOffset, isShared: isBehindDamage });
+    if (isBehindDamage) share(name, queueOffset);
+    else ends.set(name, { from: ends.get(name)?.from, certainTo: queueOffset, to: queueOffset });
   }
   await addLastOfQueue(options, start, next, ends);
   const lost: Lost[] = [];
   // No more than can have been there: what a record says of its number is not believed.
   const countMax = Math.ceil((resync - start) / recordBytesMin);
-  // Queues that are known come first, and those whose numbers are certain to have been lost here.
-  const rank = ([name, end]: [string, Missing]): number => (next.has(name) ? 0 : 2) + (end.isShared ? 1 : 0);
-  for (const [name, end] of [...ends].sort((a, b) => rank(a) - rank(b))) {
+  const lose = (name: string, from: number, to: number): void => {
     const split = name.lastIndexOf('/');
-    const from = next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
-    for (let queueOffset = from; queueOffset < Math.min(end.to, from + countMax); queueOffset += 1) {
+    for (let queueOffset = from; queueOffset < Math.min(to, from + countMax); queueOffset += 1)
       lost.push({ topic: name.slice(0, split), queueId: Number(name.slice(split + 1)), queueOffset, storedAt });
-    }
+  };
+  // Queues that are known in front of the span come first, and of them the numbers that are certain to have been lost here.
+  for (const isKnown of [true, false]) {
+    const some = [...ends].filter(([name]) => next.has(name) === isKnown);
+    const firstOf = (name: string, end: Missing): number => next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
+    for (const [name, end] of some) lose(name, firstOf(name, end), end.certainTo);
+    for (const [name, end] of some) lose(name, Math.max(firstOf(name, end), end.certainTo), end.to);
   }
   return lost;
 }
@@ -180,7 +186,7 @@ async function addLastOfQueue(
     (view) => {
       const name = `${view.topic}/${view.queueId}`;
       if (view.hasQueueOffset && !ends.has(name) && next.get(name) === view.queueOffset)
-        ends.set(name, { from: undefined, to: view.queueOffset + 1, isShared: false });
+        ends.set(name, { from: undefined, certainTo: view.queueOffset + 1, to: view.queueOffset + 1 });
     },
   );
 }

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
 import type { Store } from '../../src/index.js';
-import type { MemoryPlatform } from '../../src/testing/index.js';
+import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { flipBit, writeInto } from '../contract/disk-surgery.js';
-import { openTiny } from '../contract/harness.js';
-import { type FrozenStore, frozenStore, type LogRecord, placeOf, walkLog } from './frozen-store.js';
+import { appendMany, openTiny, root } from '../contract/harness.js';
+import { type FrozenStore, freeze, frozenStore, type LogRecord, placeOf, walkLog } from './frozen-store.js';
 import { linesOf, survivorsInLog, survivorsOf } from './survey.js';
 import { storeOfThreeQueues } from './three-queues.js';
 
@@ -85,6 +85,28 @@ describe('several damaged records in one segment, no queue entry on the disk', (
     await zero(disk, lost[0]!.offset, frozen.records[20]!.offset);
     await zero(disk, lost[10]!.offset, frozen.records[44]!.offset);
     await expectLost(disk, lost, frozen);
+  });
+});
+
+describe('a whole segment and the first record of the next one, and queue entries on the disk for a part of the first only', () => {
+  it('cost themselves: what entries do not speak of has its tombstones where there is room', async () => {
+    const platform = memoryPlatform();
+    const options = { segmentBytes: 4096 };
+    const first = await openTiny(platform, options);
+    await appendMany(first, 6);
+    await first.close();
+    const second = await openTiny(platform, options);
+    await storeOfThreeQueues(second);
+    const store = await freeze(platform);
+    const disk = store.copy();
+    await disk.fs.remove(`${root}/stratalog/state`);
+    await writeInto(disk, placeOf(0, 4096).path, Buffer.alloc(4096), 0);
+    const next = store.records.find((record) => record.offset === 4096)!;
+    await writeInto(disk, placeOf(4096, 4096).path, Buffer.alloc(next.bytes), 0);
+    const opened = await openTiny(disk, { ...options, recovery: 'skip' });
+    expect((await opened.verify()).faults).toEqual([]);
+    expect(await survivorsOf(opened)).toEqual(linesOf(store.records.filter((record) => record.offset > 4096)));
+    await opened.close();
   });
 });
 
