@@ -37,6 +37,7 @@ class Check {
   readonly #damaged: Image;
   readonly #mode: Mode;
   readonly #originals: ReadonlyMap<number, Message>;
+  readonly #unacknowledged: ReadonlyMap<number, Message>;
   readonly #changed: readonly (readonly [number, number])[];
   readonly #touched: ReadonlySet<Message>;
   readonly #keys: readonly (readonly [string, string])[];
@@ -53,6 +54,7 @@ class Check {
     this.#damaged = damaged;
     this.#mode = mode;
     this.#originals = new Map(made.messages.map((message) => [message.physicalOffset, message]));
+    this.#unacknowledged = new Map(made.unacknowledged.map((message) => [message.physicalOffset, message]));
     this.#changed = changedInLog(made, damaged);
     this.#touched = touchedMessages(made.messages, this.#changed);
     const keyed = made.options.keyIndex === false ? [] : made.messages;
@@ -150,8 +152,8 @@ class Check {
   /** What is returned is what was stored there, to the last field. */
   #asStored(way: string, message: Message): void {
     if (message.topic === 'Appended') return;
-    const original = this.#originals.get(message.physicalOffset);
-    if (original === undefined) return this.#fail(`${way}: a message at ${message.physicalOffset} that was never stored`);
+    const original = this.#originals.get(message.physicalOffset) ?? this.#unacknowledged.get(message.physicalOffset);
+    if (original === undefined) return this.#fail(`${way}: a message at ${message.physicalOffset} that was never written`);
     if (!message.body.equals(original.body)) return this.#fail(`${way}: another body at ${message.physicalOffset}`);
     if (this.#isWeak && this.#touched.has(original)) return;
     for (const field of ['topic', 'queueId', 'queueOffset', 'tag', 'flag', 'bornAt', 'storedAt', 'recordBytes', 'messageId'] as const) {

@@ -15,6 +15,11 @@ export interface MadeStore {
   /** The same store earlier in its life: where stale blocks and files come from. */
   readonly older: Image;
   readonly messages: readonly Message[];
+  /**
+   * Written and not yet durable when the power failed: the undamaged store ends before them. Some of their blocks may have reached the
+   * disk, so that a damaged one may still have them: nobody was told that they are stored, and nobody that they are not.
+   */
+  readonly unacknowledged: readonly Message[];
   readonly options: StoreOptions & { readonly segmentBytes: number };
   /** Up to here the log was durable, as the store itself noted it. */
   readonly durable: number;
@@ -60,6 +65,7 @@ export async function makeStore(seed: number): Promise<MadeStore> {
   let written = 0;
   const olderAt = random.below(plan.messageCount);
   let older: Image | undefined;
+  let lost: Image | undefined;
   for (let generation = 0; generation < plan.generations; generation += 1) {
     const store = await openStore(root, { ...plan.options, platform: disk });
     const until = generation === plan.generations - 1 ? plan.messageCount : random.below(plan.messageCount);
@@ -68,15 +74,26 @@ export async function makeStore(seed: number): Promise<MadeStore> {
       if (written >= olderAt) older ??= imageOf(disk);
       if (random.chance(0.1)) await clock.advance(random.below(3000));
     }
-    disk = await endGeneration(store, disk, generation < plan.generations - 1 ? undefined : plan.ending, random);
+    const ending = generation < plan.generations - 1 ? undefined : plan.ending;
+    if (ending !== 'power cut') disk = await endGeneration(store, disk, ending, random);
+    else {
+      if (random.chance(0.7)) await store.flush();
+      lost = imageOf(disk);
+      disk = disk.crash('random');
+    }
   }
   const image = imageOf(disk);
+  const found = await undamaged(image, plan, seed);
+  const end = found.messages.at(-1)?.physicalOffset ?? -1;
   return {
     seed,
     ending: plan.ending,
     image,
     older: older ?? copyOf(image),
-    ...(await undamaged(image, plan, seed)),
+    ...found,
+    unacknowledged: (lost === undefined ? [] : (await undamaged(lost, plan, seed)).messages).filter(
+      ({ physicalOffset }) => physicalOffset > end,
+    ),
     options: plan.options,
   };
 }
@@ -108,16 +125,14 @@ function messageOf(random: SeededRandom, plan: Plan, number: number): NewMessage
 async function endGeneration(
   store: Store,
   disk: MemoryPlatform,
-  ending: Ending | undefined,
+  ending: Exclude<Ending, 'power cut'> | undefined,
   random: SeededRandom,
 ): Promise<MemoryPlatform> {
   const how = ending ?? (['closed', 'killed'] as const)[random.below(2)];
-  if (how !== 'power cut' || random.chance(0.7)) await store.flush();
-  if (how === 'closed') {
-    await store.close();
-    return disk;
-  }
-  return disk.crash(how === 'killed' ? 'all' : 'random');
+  await store.flush();
+  if (how === 'killed') return disk.crash('all');
+  await store.close();
+  return disk;
 }
 
 async function undamaged(image: Image, plan: Plan, seed: number): Promise<Pick<MadeStore, 'messages' | 'durable'>> {

@@ -29,7 +29,7 @@ export async function tableStore(ending: Exclude<Ending, 'power cut'>): Promise<
   const durable = store.stats().flushedOffset;
   if (ending === 'closed') await store.close();
   else disk = disk.crash('all');
-  return { seed: 1, ending, image: imageOf(disk), older: copyOf(older), messages, options, durable };
+  return { seed: 1, ending, image: imageOf(disk), older: copyOf(older), messages, unacknowledged: [], options, durable };
 }
 
 async function writeOne(store: Store, i: number): Promise<void> {
