@@ -1,5 +1,6 @@
 import { deferred } from '../base/deferred.js';
 import { corrupt, type StoreError } from '../base/errors.js';
+import type { ReadOn } from '../commit-log/feed.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
 import { decodeMessage } from '../format/decode-message.js';
@@ -13,15 +14,24 @@ export interface MessageTarget {
   sync(end: number): Promise<void>;
 }
 
+/** The log as a feeder reads it. */
+export interface FedLog {
+  readonly segments: LogSegments;
+  visible(): number;
+  flushed(): number;
+  /** Whether a record at `offset` must carry our checksum. */
+  isOurs(offset: number): boolean;
+  /** Where the log can be read again behind damage. */
+  readonly readOn: ReadOn;
+}
+
 /**
  * Feeds a user's own structure from the log, in order, as far as readers see. It reads behind the appender, so that a slow target
  * holds nobody up. What a target throws ends its feeding until the store is opened again, and is reported.
  */
 export class CustomFeeder {
   readonly #target: MessageTarget;
-  readonly #segments: LogSegments;
-  readonly #visible: () => number;
-  readonly #flushed: () => number;
+  readonly #log: FedLog;
   readonly #onBroken: (name: string, error: unknown) => void;
   #position: number;
   /** Where the target asked to begin. No record there is its mistake, or damage that it must hear of: messages would be left out. */
@@ -29,28 +39,21 @@ export class CustomFeeder {
   #running: Promise<void> | undefined;
   #broken = false;
 
-  constructor(
-    target: MessageTarget,
-    segments: LogSegments,
-    visible: () => number,
-    flushed: () => number,
-    onBroken: (name: string, error: unknown) => void,
-  ) {
+  constructor(target: MessageTarget, log: FedLog, onBroken: (name: string, error: unknown) => void) {
     this.#target = target;
-    this.#segments = segments;
-    this.#visible = visible;
-    this.#flushed = flushed;
+    this.#log = log;
     this.#onBroken = onBroken;
     const from = target.from();
     // What is no offset at all would never be reached.
-    const start = from !== undefined && Number.isSafeInteger(from) ? from : segments.minOffset;
-    this.#position = Math.max(segments.minOffset, Math.min(start, visible()));
+    const { minOffset } = log.segments;
+    const start = from !== undefined && Number.isSafeInteger(from) ? from : minOffset;
+    this.#position = Math.max(minOffset, Math.min(start, log.visible()));
     this.#givenStart = this.#position === from ? from : undefined;
   }
 
   /** More may be visible. */
   wake(): void {
-    if (this.#broken || this.#running !== undefined || this.#position >= this.#visible()) return;
+    if (this.#broken || this.#running !== undefined || this.#position >= this.#log.visible()) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       this.wake();
@@ -74,14 +77,14 @@ export class CustomFeeder {
     const turn = deferred();
     queueMicrotask(() => turn.resolve());
     await turn.promise;
-    const limit = this.#visible();
+    const limit = this.#log.visible();
     try {
-      const stopped = await new LogScanner(this.#segments).scan(
-        { from: this.#position, limit, verify: false, isOurs: () => false },
+      const stopped = await new LogScanner(this.#log.segments).scan(
+        { from: this.#position, limit, verify: true, isOurs: (offset) => this.#log.isOurs(offset) },
         (view, offset, bytes) => {
           if (this.#broken) return false;
           if (view.hasQueueOffset && !view.isTombstone) {
-            this.#target.dispatch(decodeMessage(view, bytes, offset + view.recordBytes <= this.#flushed()));
+            this.#target.dispatch(decodeMessage(view, bytes, offset + view.recordBytes <= this.#log.flushed()));
           }
           this.#position = offset + view.recordBytes;
           return true;
@@ -89,16 +92,17 @@ export class CustomFeeder {
       );
       if (stopped.reason === 'limit' || stopped.reason === 'end') this.#position = Math.max(this.#position, stopped.offset);
       else if (stopped.offset === this.#givenStart) this.#break(this.#noRecordAt(stopped.offset, stopped.what));
-      else this.#position = this.#segments.baseOf(stopped.offset) + this.#segments.segmentBytes;
+      else this.#position = Math.max(this.#position, await this.#log.readOn(stopped));
     } catch (error) {
       this.#break(error);
     }
   }
 
   #noRecordAt(offset: number, what: string): StoreError {
-    const base = this.#segments.baseOf(offset);
+    const { segments } = this.#log;
+    const base = segments.baseOf(offset);
     const reason = `the target '${this.#target.name}' asked to begin here, and no record does (${what}): use a place that sync() was given`;
-    return corrupt(this.#segments.pathOf(base), offset - base, reason);
+    return corrupt(segments.pathOf(base), offset - base, reason);
   }
 
   #break(error: unknown): void {

@@ -1,7 +1,7 @@
 import { ioError, StoreError } from '../base/errors.js';
 import { CommitLog } from '../commit-log/commit-log.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
-import { CustomFeeder } from '../dispatch/custom-feeder.js';
+import { CustomFeeder, type FedLog } from '../dispatch/custom-feeder.js';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { IndexFeeder } from '../dispatch/index-feeder.js';
 import { SafePoint } from '../dispatch/safe-point.js';
@@ -257,16 +257,14 @@ export class Engine {
   #makeCustoms(): CustomFeeder[] {
     const { options, segments } = this.foundation;
     const onBroken = (name: string, error: unknown): void => this.listening.targetFailed(name, error);
-    return options.targets.map(
-      (target) =>
-        new CustomFeeder(
-          target,
-          segments,
-          () => this.log.visible,
-          () => this.log.flushed,
-          onBroken,
-        ),
-    );
+    const log: FedLog = {
+      segments,
+      visible: () => this.log.visible,
+      flushed: () => this.log.flushed,
+      isOurs: (offset) => this.view.isOurs(offset),
+      readOn: async (stopped) => await readOnBehind(this.#logMending(), stopped),
+    };
+    return options.targets.map((target) => new CustomFeeder(target, log, onBroken));
   }
 
   /** The index as a safe point sees it: none while it is being made anew, which a query may have begun in the meantime. */
