@@ -62,6 +62,8 @@ export class Driver {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: Interface;
   readonly #waiting: Waiter[] = [];
+  readonly #ended: Promise<void>;
+  #end: Error | undefined;
   #complaints = '';
 
   private constructor(child: ChildProcessWithoutNullStreams) {
@@ -71,8 +73,14 @@ export class Driver {
     child.stderr.on('data', (bytes: Buffer) => {
       this.#complaints = (this.#complaints + bytes.toString()).slice(-4_000);
     });
-    child.once('exit', (code) => {
-      for (const waiter of this.#waiting.splice(0)) waiter.reject(new Error(`the driver has ended (${code}): ${this.#complaints}`));
+    // Writing to one that has ended: the exit says so, too.
+    child.stdin.on('error', () => undefined);
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#end = new Error(`the driver has ended (${code ?? signal}): ${this.#complaints}`);
+        for (const waiter of this.#waiting.splice(0)) waiter.reject(this.#end);
+        resolve();
+      });
     });
   }
 
@@ -102,17 +110,16 @@ export class Driver {
   }
 
   async call<Value>(call: string, parameters: object = {}): Promise<Value> {
+    if (this.#end !== undefined) throw this.#end;
     const answer = this.#answer();
     this.#child.stdin.write(`${JSON.stringify({ call, ...parameters })}\n`);
     return (await answer) as Value;
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin.end();
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
-    await ended;
+    await this.#ended;
     clearTimeout(timer);
   }
 }
