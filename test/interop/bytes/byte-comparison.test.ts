@@ -110,7 +110,7 @@ function compareBytes(each: Case): void {
     const parted = mine.map(({ bytes }, i) => (bytes.equals(expected[i] ?? noBytes) ? '' : firstDifference(bytes, expected[i] ?? noBytes)));
     expect(parted.filter((difference) => difference !== '')).toEqual([]);
     // Or the exception for the first seconds would never have been needed, and never been looked at.
-    if (!each.hasTags) expect(found.changedCount).toBeGreaterThan(3);
+    if (!each.hasTags) expect(found.changedCount).toBeGreaterThan(0);
   });
 
   it('control: one byte changed in a segment, and a segment missing, are found', () => {
