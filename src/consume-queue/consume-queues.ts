@@ -258,6 +258,11 @@ export class ConsumeQueues implements FactsTarget {
     return removedCount;
   }
 
+  /** Recovery: removes files in front of a queue's first entry that a deletion has left behind, as far as they speak of records below that. */
+  removeExpiredFiles(slot: number, minPhysicalOffset: number): Promise<void> {
+    return this.#exclusive.run(() => this.#trimmer.removeExpiredFiles(this.#table.at(slot), minPhysicalOffset));
+  }
+
   /** All queues that have a folder; paths that cannot belong to one are ignored and go to `onStray`. */
   listOnDisk(onStray?: (path: string) => void): readonly QueueOnDisk[] {
     return this.#scan.list(onStray);

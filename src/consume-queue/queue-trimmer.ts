@@ -1,5 +1,5 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { queueEntryBytes } from '../format/queue-entry.js';
+import { entryPhysicalOffset, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
@@ -97,6 +97,33 @@ export class QueueTrimmer {
       this.#unsynced.noteFolder(queue);
     }
     return removedCount;
+  }
+
+  /**
+   * Recovery: files in front of that of the first entry, which nobody would come back for: a deletion was cut off behind the first
+   * file of the queue. They go as far as their last entries speak of records that have expired; what else stands there is left to be seen.
+   */
+  async removeExpiredFiles(queue: QueueState, minPhysicalOffset: number): Promise<void> {
+    if (queue.rebuilding !== undefined || this.#table.damaged.has(queue.slot)) return;
+    const folder = this.#files.queueFolder(queue.slot);
+    const lastKept = this.#files.indexOf(queue.min < queue.max ? queue.min : Math.max(0, queue.written - 1));
+    for (const start of this.#scan.fileStarts(folder)) {
+      const index = start / this.#files.fileBytes;
+      if (index >= lastKept || !this.#isExpired(queue.slot, index, minPhysicalOffset)) return;
+      await this.#remove(this.#files.pathOf(queue.slot, index));
+      this.#unsynced.noteFolder(queue);
+    }
+  }
+
+  /** Whether the last entry of a file speaks of a record below `minPhysicalOffset`. A useless file that cannot be read stops no opening. */
+  #isExpired(slot: number, index: number, minPhysicalOffset: number): boolean {
+    const entry = Buffer.alloc(queueEntryBytes);
+    try {
+      this.#openFiles.use(this.#files.pathOf(slot, index), 'read').readSync(entry, this.#files.fileBytes - queueEntryBytes);
+    } catch {
+      return false;
+    }
+    return !isEmptyEntry(entry, 0) && entryPhysicalOffset(entry, 0) < minPhysicalOffset;
   }
 
   /** Entries at or above `max` are cut, on the disk and durably. */

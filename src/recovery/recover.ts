@@ -37,6 +37,8 @@ export interface RecoverableQueues extends FactsTarget {
   firstAtOrAbove(slot: number, physicalOffset: number): number;
   readEntries(slot: number, from: number, into: Buffer, count: number): number;
   trim(minPhysicalOffset: number): Promise<number>;
+  /** Files in front of the one of a queue's first entry, of records below `minPhysicalOffset` alone, are gone. */
+  removeExpiredFiles(slot: number, minPhysicalOffset: number): Promise<void>;
   readonly pendingBytes: number;
   writePending(bytesMax: number): void;
 }
@@ -231,6 +233,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const count = await restoreDerived(options, usable, Math.min(from, end), end, feedingOver(options, end, spans));
   await cutQueues(options);
   await options.queues.trim(min);
+  if (min > 0) await removeExpiredFiles(options);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
   const lastRecord =
     log.lastRecord ??
@@ -252,6 +255,14 @@ async function cutQueues(options: RecoverOptions): Promise<void> {
     const { max } = options.queues.bounds(slot);
     if (!options.queues.isCleanBehind(slot, max)) await options.queues.cut(slot, max);
     await options.files.breathe();
+  }
+}
+
+/** What a deletion that the crash has cut off has left in front of the queues. */
+async function removeExpiredFiles({ registry, queues, segments, files }: RecoverOptions): Promise<void> {
+  for (let slot = 0; slot < registry.count; slot += 1) {
+    await queues.removeExpiredFiles(slot, segments.minOffset);
+    await files.breathe();
   }
 }
 
