@@ -57,6 +57,12 @@ export async function safePoint(store: Store): Promise<void> {
 }
 let copies = 0;
 
+/** Queues and index have been written and synced; the state that would have said so has not. */
+export async function safePointWithoutState(store: Store, platform: FaultyPlatform): Promise<void> {
+  platform.add({ ops: ['rename'], path: /\/stratalog\/tmp\//, count: Number.POSITIVE_INFINITY, fault: { kind: 'error', code: 'EIO' } });
+  expect(await refusal(() => safePoint(store))).not.toBe('none');
+}
+
 /** Closes a store whose disk may be gone. */
 export async function leave(store: StoreReader | undefined): Promise<void> {
   await refusal(() => store?.close());
