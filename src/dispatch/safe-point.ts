@@ -1,6 +1,7 @@
 import type { DerivedState } from './derived-state.js';
 
 export interface SafePointOptions {
+  readonly segmentBytes: number;
   readonly log: { readonly flushed: number; readonly assigned: number; flush(): Promise<void> };
   readonly dispatched: () => number;
   readonly queues: {
@@ -19,7 +20,10 @@ export interface SafePointOptions {
 }
 
 /** Log bytes from one safe point to the next: what recovery has to read at most, beside what is not flushed. */
-const SAFE_POINT_BYTES = 256 * 1024 * 1024;
+const INTERVAL_BYTES_MAX = 256 * 1024 * 1024;
+const INTERVAL_BYTES_MIN = 1024 * 1024;
+/** A broker of RocketMQ 5.5 that takes over after a crash replays the last ten segments and no more, whatever its queues hold. */
+const INTERVAL_SEGMENT_COUNT_MAX = 4;
 
 /**
  * Safe points: moments at which queues, index and users' own structures are on the disk up to an offset S, and a state file says so.
@@ -31,6 +35,7 @@ const SAFE_POINT_BYTES = 256 * 1024 * 1024;
 export class SafePoint {
   readonly #options: SafePointOptions;
   #last: number;
+  readonly #intervalBytes: number;
   /** Of the last try, whatever came of it. */
   #tried: number;
   #running: Promise<void> | undefined;
@@ -39,6 +44,8 @@ export class SafePoint {
     this.#options = options;
     this.#last = last;
     this.#tried = last;
+    const intervalBytes = Math.max(INTERVAL_BYTES_MIN, INTERVAL_SEGMENT_COUNT_MAX * options.segmentBytes);
+    this.#intervalBytes = Math.min(INTERVAL_BYTES_MAX, intervalBytes);
   }
 
   /** Of the last one. */
@@ -48,7 +55,7 @@ export class SafePoint {
 
   /** Takes one in the background where the log has grown enough. */
   maybe(): void {
-    if (this.#running !== undefined || this.#options.dispatched() - this.#tried < SAFE_POINT_BYTES) return;
+    if (this.#running !== undefined || this.#options.dispatched() - this.#tried < this.#intervalBytes) return;
     this.#tried = this.#options.dispatched();
     // One that fails is tried again when as much has been appended again.
     this.take(false).catch(() => undefined);

@@ -98,6 +98,7 @@ export class Engine {
     this.#keptNumbers = new KeptNumbers(queues);
     this.safePoint = new SafePoint(
       {
+        segmentBytes: segments.segmentBytes,
         log: this.log,
         dispatched: () => this.dispatcher.dispatched,
         queues,

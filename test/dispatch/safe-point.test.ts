@@ -17,7 +17,7 @@ interface Setup {
   damaged: boolean;
 }
 
-function setUp(options: { index?: boolean; customs?: number } = {}): Setup {
+function setUp(options: { index?: boolean; customs?: number; segmentBytes?: number } = {}): Setup {
   const call = async (name: string): Promise<void> => {
     setup.calls.push(name);
     await setup.held.get(name)?.promise;
@@ -33,6 +33,7 @@ function setUp(options: { index?: boolean; customs?: number } = {}): Setup {
     damaged: false,
     safePoint: new SafePoint(
       {
+        segmentBytes: options.segmentBytes ?? 1024 * MIB,
         log: {
           get flushed() {
             return setup.flushed;
@@ -200,4 +201,23 @@ describe('SafePoint', () => {
     expect(await taken(100 + 768 * MIB)).toBe(1);
     expect(setup.safePoint.offset).toBe(100 + 768 * MIB);
   });
+
+  for (const [segmentBytes, intervalBytes] of [
+    [1024 * MIB, 256 * MIB],
+    [16 * MIB, 64 * MIB],
+    [MIB, 4 * MIB],
+    [4096, MIB],
+  ] as const) {
+    it(`lies no more than four segments of ${segmentBytes} bytes behind, and no less than 1 MiB`, async () => {
+      const setup = setUp({ segmentBytes });
+      setup.dispatched = 100 + intervalBytes - 1;
+      setup.safePoint.maybe();
+      await turns(10);
+      expect(setup.calls).toEqual([]);
+      setup.dispatched += 1;
+      setup.safePoint.maybe();
+      await turns(10);
+      expect(setup.safePoint.offset).toBe(100 + intervalBytes);
+    });
+  }
 });
