@@ -39,7 +39,7 @@ it('apache/rocketmq#9713: no append succeeds over a sync that failed, whichever 
   }
 });
 
-it('apache/rocketmq at 8fc57f1, DefaultMappedFile.flush: the flushed offset stays where a segment disappears during its flush', async () => {
+it('apache/rocketmq@8fc57f1, DefaultMappedFile.flush: the flushed offset stays where a segment disappears during its flush', async () => {
   const clock = manualClock();
   const { disk, platform } = rig({ clock });
   const store = await openTiny(platform);

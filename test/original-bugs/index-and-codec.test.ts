@@ -183,7 +183,7 @@ it('apache/rocketmq#3786: properties are stored whole or refused, and each messa
   await store.close();
 });
 
-it('apache/rocketmq at 8fc57f1, checkMessageAndReturnSize: any byte of a record that changes is found, in its header and properties too', async () => {
+it('apache/rocketmq@8fc57f1, checkMessageAndReturnSize: any byte of a record that changes is found, in its header and properties too', async () => {
   const { disk } = rig();
   const store = await openTiny(disk);
   for (const body of bodies(3)) await store.append({ ...queue, body, tag: 'tag', keys: ['k'], properties: { name: 'value' } });
@@ -203,7 +203,7 @@ it('apache/rocketmq at 8fc57f1, checkMessageAndReturnSize: any byte of a record 
   }
 });
 
-it('apache/rocketmq at 8fc57f1, checkMessageAndReturnSize: a record is believed at its own place only, and no length in it takes memory', async () => {
+it('apache/rocketmq@8fc57f1, checkMessageAndReturnSize: a record is believed at its own place only, and no length in it takes memory', async () => {
   const { disk } = rig();
   const store = await openTiny(disk);
   await write(store, 12);

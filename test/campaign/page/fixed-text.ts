@@ -6,6 +6,7 @@ export const introduction = `# Reliability
 
 What this store promises, how the promises were attacked, what the attacks found, and what nobody has tried. Everything with a figure in
 it is generated from result files in \`data/reliability\` (\`npm run reliability\`); a test compares this page with them.
+[ORIGINAL-BUGS.md](ORIGINAL-BUGS.md) lists the bugs that the store of Apache RocketMQ had, each with the test that shows that it is not here.
 `;
 
 export const promises = `## What is promised
