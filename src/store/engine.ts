@@ -24,6 +24,7 @@ import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
 import { logMending } from './log-mending.js';
 import type { ReadView } from './read-view.js';
+import { SmallReads } from './small-reads.js';
 import { SideKeeper } from './side-keeper.js';
 
 /** Entries of derived structures that the disk does not take: above it appends are refused. */
@@ -326,6 +327,7 @@ export class Engine {
     const { segments, registry, queues, index, platform, files } = this.foundation;
     return {
       segments,
+      smallReads: new SmallReads(segments, platform.clock),
       registry,
       queues,
       index,

@@ -47,7 +47,7 @@ export async function readLog(view: ReadView, into: Buffer, offset: number, byte
   if (!segments.has(base)) return gone(view, offset);
   let readBytes: number;
   try {
-    readBytes = await segments.read(into.subarray(0, bytes), offset);
+    readBytes = await view.smallReads.read(into.subarray(0, bytes), offset);
   } catch (error) {
     // Closed or deleted under us: the file's own error would only confuse.
     view.assertReadable();

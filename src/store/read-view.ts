@@ -4,6 +4,7 @@ import type { LogSegments } from '../commit-log/log-segments.js';
 import type { IndexFaultSink } from '../key-index/file-check.js';
 import type { IndexCheck } from '../key-index/index-check.js';
 import type { Clock } from '../platform/platform.js';
+import type { SmallReads } from './small-reads.js';
 
 /** The queues as a reader sees them. */
 export interface ReadableQueues {
@@ -30,6 +31,8 @@ export interface ReadableIndex {
  */
 export interface ReadView {
   readonly segments: LogSegments;
+  /** For single records, which are most likely cached. */
+  readonly smallReads: SmallReads;
   readonly registry: QueueRegistry;
   readonly queues: ReadableQueues;
   /** Undefined: opened without key index. */

@@ -6,7 +6,7 @@ import { collect, ReadFixture } from './read-fixture.js';
 
 const orders = { topic: 'orders' };
 
-/** A store that counts awaited reads of the log. */
+/** A store that counts reads of the log. */
 async function counting(segmentBytes: number): Promise<{ readonly fixture: ReadFixture; readonly readCount: () => number }> {
   let count = 0;
   const fixture = await ReadFixture.open({
@@ -14,7 +14,7 @@ async function counting(segmentBytes: number): Promise<{ readonly fixture: ReadF
     entriesPerFile: 100,
     platform: (base) =>
       withFaults(base, (call) => {
-        if (call.op === 'read' && call.path.includes('/commitlog/')) count += 1;
+        if ((call.op === 'read' || call.op === 'readSync') && call.path.includes('/commitlog/')) count += 1;
         return undefined;
       }),
   });

@@ -13,6 +13,7 @@ import type { Clock, Platform } from '../../src/platform/platform.js';
 import { pushFacts } from '../../src/commit-log/feed.js';
 import { OpenFiles } from '../../src/segment/open-files.js';
 import type { ReadView } from '../../src/store/read-view.js';
+import { SmallReads } from '../../src/store/small-reads.js';
 import { memoryPlatform } from '../../src/testing/memory-platform.js';
 
 export const storeHost = { address: '127.0.0.1', port: 10911 };
@@ -104,6 +105,7 @@ export class ReadFixture {
   #makeView(clock: Clock): ReadView {
     return {
       segments: this.segments,
+      smallReads: new SmallReads(this.segments, clock),
       registry: this.registry,
       queues: this.queues,
       index: this.index,

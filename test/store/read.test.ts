@@ -135,6 +135,7 @@ describe('retention beside a read', () => {
   it('a segment deleted while its records are being read has expired, whatever the read itself says', async () => {
     let expire: (() => Promise<void>) | undefined;
     const fixture = await ReadFixture.open({
+      segmentBytes: 2 ** 18,
       platform: (base) =>
         withFaults(base, (call) => {
           if (call.op === 'read' && call.path.endsWith('/commitlog/00000000000000000000') && expire !== undefined) {
@@ -146,9 +147,10 @@ describe('retention beside a read', () => {
           return undefined;
         }),
     });
-    for (let i = 0; i < 40; i += 1) fixture.append({ topic: 'orders', body: Buffer.alloc(300) });
+    // So many bytes are not read in place.
+    for (let i = 0; i < 80; i += 1) fixture.append({ topic: 'orders', body: Buffer.alloc(4000) });
     expire = async () => await fixture.expireFirst(false);
-    expect(await rejection(read(fixture.view, orders, { from: 2 }))).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', max: 40 });
+    expect(await rejection(read(fixture.view, orders, { from: 2 }))).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', max: 80 });
   });
 });
 

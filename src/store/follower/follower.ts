@@ -10,6 +10,7 @@ import { OpenFiles } from '../../segment/open-files.js';
 import type { StoreStatus } from '../contract.js';
 import type { ResolvedOptions } from '../options.js';
 import type { ReadView } from '../read-view.js';
+import { SmallReads } from '../small-reads.js';
 import { FollowedIndex } from './followed-index.js';
 import { FollowedQueues } from './followed-queues.js';
 import { FollowedSegments } from './followed-segments.js';
@@ -370,6 +371,7 @@ export class Follower {
     const index = (): FollowedIndex | undefined => (this.#index?.isWhole === true ? this.#index : undefined);
     return {
       segments,
+      smallReads: new SmallReads(segments, platform.clock),
       registry,
       queues,
       get index() {
