@@ -62,22 +62,21 @@ it('apache/rocketmq#8405: a disk that turns read-only or fails costs a typed err
 });
 
 it('alibaba/rocketmq#331: a disk that was full and has room again takes writes without a restart, and nothing is lost', async () => {
-  const pages = 4096;
-  const { disk } = rig({ capacityBytes: 100 * pages });
+  const { disk } = rig({ capacityBytes: 400 * 4096 });
   const store = await openTiny(disk);
   await disk.fs.makeDirectory('/other');
   let writtenCount = 0;
   for (let round = 0; round < 5; round += 1) {
-    await createFile(disk, '/other/file', Buffer.alloc(20 * pages, 1));
-    for (;;) {
+    const { availableBytes } = await disk.fs.diskUsage('/');
+    await createFile(disk, '/other/file', Buffer.alloc(availableBytes - 10 * 4096, 1));
+    const isFull = async (): Promise<boolean> => {
       const outcome = await refusal(() => store.append({ ...queue, body: `m-${writtenCount}`, keys: ['all'], properties: large }));
       if (outcome === 'none') writtenCount += 1;
-      else {
-        expect(outcome).toBe('DISK_FULL');
-        break;
-      }
-      if (writtenCount % 12 === 0) break;
-    }
+      else expect(outcome).toBe('DISK_FULL');
+      return outcome !== 'none';
+    };
+    await until(isFull);
+    expect(store.writeError).toMatchObject({ code: 'DISK_FULL', retryable: true });
     await removeTree(disk, '/other/file');
     await until(async () => (await refusal(() => store.append({ ...queue, body: `m-${writtenCount}`, keys: ['all'] }))) === 'none');
     writtenCount += 1;

@@ -164,10 +164,13 @@ it('ROCKETMQ-332: messages that are left are all read while older ones are being
 
 it('apache/rocketmq#6518: what readers were given is theirs: no later or concurrent read and no write changes it', async () => {
   const { disk } = rig();
-  const store = await openTiny(disk);
-  for (let i = 0; i < 200; i += 1) await store.append({ ...queue, queueId: i % 4, body: `${i}:`.padEnd(20 + (i % 37) * 9, `${i % 10}`) });
+  // Large enough for the buffers that are used again.
+  const options = { segmentBytes: 2 ** 23 };
+  const store = await openTiny(disk, options);
+  for (let i = 0; i < 200; i += 1)
+    await store.append({ ...queue, queueId: i % 4, body: `${i}:`.padEnd(5000 + (i % 37) * 700, `${i % 10}`) });
   await store.close();
-  const again = await openTiny(disk);
+  const again = await openTiny(disk, options);
   const given = await Promise.all([0, 1, 2, 3].map(async (queueId) => await readQueue(again, { ...queue, queueId }, 5)));
   const told = given.map((messages) => texts(messages));
   await Promise.all([

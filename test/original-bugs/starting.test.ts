@@ -215,18 +215,26 @@ async function lockInAnotherProcess(directory: string): Promise<string> {
 }
 
 it('apache/rocketmq#9728: an empty last file of a queue keeps nobody from starting', async () => {
-  for (const ending of endings) {
-    const frozen = await storeOf(40, ending);
-    for (const bytes of [0, 320]) {
+  const { disk: first } = rig();
+  const before = await openTiny(first);
+  await write(before, 16, 0, { topic: 'Expired' });
+  await write(before, 80);
+  await before.clean({ before: 2 * segmentBytes });
+  const { min } = before.bounds(queue);
+  const frozen = await freeze(first);
+  await leave(before);
+  for (const bytes of [0, 320]) {
+    for (const isOursKnown of [true, false]) {
       const disk = frozen.copy();
-      const name = String(Math.ceil(40 / 16) * 320).padStart(20, '0');
-      await createFile(disk, `${root}/consumequeue/T/0/${name}`, Buffer.alloc(bytes)).catch(async () => {
-        await writeInto(disk, `${root}/consumequeue/T/0/${name}`, Buffer.alloc(bytes), 0);
-      });
+      if (!isOursKnown) await removeTree(disk, `${root}/stratalog`);
+      await createFile(disk, `${root}/consumequeue/Expired/0/${String(320).padStart(20, '0')}`, Buffer.alloc(bytes));
+      await createFile(disk, `${root}/consumequeue/T/0/${String(5 * 320).padStart(20, '0')}`, Buffer.alloc(bytes));
       const store = await openTiny(disk);
-      await write(store, 80, 40);
-      await expectStored(store, bodies(80));
-      await store.clean({ before: segmentBytes });
+      expect(store.bounds({ topic: 'Expired' })).toEqual({ min: 16, max: 16 });
+      await write(store, 120, 80);
+      await expectStored(store, bodies(120, min));
+      await store.append({ topic: 'Expired', body: 'next' });
+      expect(texts(await readQueue(store, { topic: 'Expired' }))).toEqual(['next']);
       expect((await store.verify()).faults).toEqual([]);
       await store.close();
     }

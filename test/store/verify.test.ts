@@ -114,29 +114,22 @@ describe('verify', () => {
     await store.close();
   });
 
-  it('begun at any moment of a deletion finds no fault with it', async () => {
-    for (let moment = 40; moment < 100; moment += 3) {
-      const store = await openTiny(memoryPlatform({ seed: moment }), { openFilesMax: 4 });
-      await Promise.all(Array.from({ length: 80 }, (_, i) => store.append({ topic: `T-${i % 8}`, body: Buffer.alloc(200) })));
-      const cleaning = store.clean({ before: 4096 });
-      await turns(moment);
-      expect([moment, await store.verify()]).toMatchObject([moment, { ok: true }]);
-      await cleaning;
-      await store.close();
-    }
-  });
-
-  it('begun at any moment of the deletion of several segments finds no fault with records that it has read and that are gone', async () => {
-    for (let moment = 60; moment < 160; moment += 1) {
-      const store = await openTiny(memoryPlatform({ seed: moment }), { openFilesMax: 4 });
-      await Promise.all(Array.from({ length: 120 }, (_, i) => store.append({ topic: `T-${i % 8}`, body: Buffer.alloc(200) })));
-      const cleaning = store.clean({ before: 20_480 });
-      await turns(moment);
-      expect([moment, await store.verify()]).toMatchObject([moment, { ok: true }]);
-      await cleaning;
-      await store.close();
-    }
-  });
+  for (const { what, count, before, moments } of [
+    { what: 'one segment', count: 80, before: 4096, moments: [40, 100, 3] },
+    { what: 'several, with records that it has read and that are gone', count: 120, before: 20_480, moments: [60, 160, 1] },
+  ] as const) {
+    it(`begun at any moment of a deletion finds no fault with it: ${what}`, async () => {
+      for (let moment: number = moments[0]; moment < moments[1]; moment += moments[2]) {
+        const store = await openTiny(memoryPlatform({ seed: moment }), { openFilesMax: 4 });
+        await Promise.all(Array.from({ length: count }, (_, i) => store.append({ topic: `T-${i % 8}`, body: Buffer.alloc(200) })));
+        const cleaning = store.clean({ before });
+        await turns(moment);
+        expect([moment, await store.verify()]).toMatchObject([moment, { ok: true }]);
+        await cleaning;
+        await store.close();
+      }
+    });
+  }
 
   it('tells its progress up to the whole, ends by its signal, and by close', async () => {
     const { store } = await opened(async () => await Promise.resolve());

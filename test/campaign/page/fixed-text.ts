@@ -29,13 +29,7 @@ of messages nor what recovery finds.
 
 export const notTested = `## Open findings
 
-Found and not mended yet. None of them loses an acknowledged message of a store whose bytes nobody has damaged, as far as is known.
-
-- \`verify\` names a link and the header of an index file (simulation).
-- \`verify\` beside retention names a queue whose numbers go back (simulation).
-- After the first segment was replaced whole, and the next one damaged too, \`repair\` leaves out numbers of two queues (damage).
-
-The commands that replay them stand in \`data/reliability/README.md\`.
+None.
 
 ## What was never tested
 
