@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AppendReceipt, Message, QueueRef, Store } from '../../src/index.js';
-import { writeInto } from '../contract/disk-surgery.js';
-import { openTiny, randomFrom, readLog, readQueue, refusal, text, texts, turns } from '../contract/harness.js';
+import { removeTree, writeInto } from '../contract/disk-surgery.js';
+import { openTiny, randomFrom, readLog, readQueue, refusal, root, text, texts, turns } from '../contract/harness.js';
 import { freeze, placeOf } from '../recovery/frozen-store.js';
 import {
   bodies,
@@ -31,28 +31,31 @@ it('apache/rocketmq#6570: puts that fail take no number, so that a queue is dens
   const random = randomFrom(6570);
   const stored = new Map<number, string[]>([0, 1, 2].map((queueId) => [queueId, []]));
   let refusedCount = 0;
-  for (let round = 0; round < 40; round += 1) {
-    const remove = platform.add({
-      ops: ['writeSync'],
-      path: logFiles,
-      from: 1 + random(3),
-      fault: { kind: 'short-write', code: 'ENOSPC' },
-    });
+  const put = async (body: string): Promise<void> => {
+    const queueId = random(3);
+    const outcome = await refusal(() => store.append({ ...queue, queueId, body }));
+    if (outcome === 'none') stored.get(queueId)?.push(body);
+    else refusedCount += outcome === 'DISK_FULL' ? 1 : Number.NaN;
+  };
+  for (let round = 0; round < 60; round += 1) {
+    const remove = platform.add({ ops: ['writeSync'], path: logFiles, from: 1 + random(2), fault: { kind: 'short-write' } });
     await Promise.all(
-      Array.from({ length: 6 }, async (_, i) => {
-        const message = { ...queue, queueId: random(3), body: `${round}-${i}`.padEnd(50 + random(700), '.') };
-        const outcome = await refusal(() => store.append(message));
-        if (outcome === 'none') stored.get(message.queueId)?.push(message.body);
-        else refusedCount += outcome === 'DISK_FULL' ? 1 : Number.NaN;
-      }),
+      Array.from({ length: 6 }, async (_, i) => await put(`${round}-${i}`.padEnd(random(round % 5 === 0 ? 600 : 60), '.'))),
     );
     remove();
+    await turns(2);
+    await put(`${round}-after`);
   }
-  expect(refusedCount).toBeGreaterThan(10);
-  for (const each of [store, await openTiny(disk.crash('synced'))]) {
+  expect(refusedCount).toBeGreaterThan(60);
+  const check = async (each: Store): Promise<void> => {
     for (const [queueId, expected] of stored) expect(texts(await expectDense(each, { ...queue, queueId }))).toEqual(expected);
-    await leave(each);
-  }
+  };
+  await check(store);
+  const after = disk.crash('synced');
+  await leave(store);
+  const again = await openTiny(after);
+  await check(again);
+  await again.close();
 });
 
 it('apache/rocketmq#7511: concurrent appends to many queues, single and in batches, all find their own place', async () => {
@@ -112,18 +115,22 @@ it('apache/rocketmq#10417: a queue of which a cut of the log leaves nothing has 
   await write(store, 40, 10, { topic: 'U' });
   const damaged = (await readQueue(store, queue))[65 - firstLeft]!.physicalOffset;
   await safePointWithoutState(store, platform);
-  const after = (await freeze(disk)).copy();
+  const frozen = await freeze(disk);
   await leave(store);
-  const { path, at } = placeOf(damaged);
-  await writeInto(after, path, Buffer.alloc(8), at);
-  const again = await openTiny(after, { recovery: 'truncate' });
-  const { min, max } = again.bounds({ topic: 'U' });
-  expect([min, max >= 10]).toEqual([max, true]);
-  const { queueOffset } = await again.append({ topic: 'U', body: 'first' });
-  expect(queueOffset).toBe(max);
-  expect(texts(await expectDense(again, { topic: 'U' }))).toEqual(['first']);
-  expect(texts(await expectDense(again, queue))).toEqual(bodies(65, firstLeft));
-  await again.close();
+  for (const isOursKnown of [true, false]) {
+    const after = frozen.copy();
+    const { path, at } = placeOf(damaged);
+    await writeInto(after, path, Buffer.alloc(8), at);
+    if (!isOursKnown) await removeTree(after, `${root}/stratalog`);
+    const again = await openTiny(after, { recovery: 'truncate' });
+    const { min, max } = again.bounds({ topic: 'U' });
+    expect([min, max >= 10]).toEqual([max, true]);
+    const { queueOffset } = await again.append({ topic: 'U', body: 'first' });
+    expect(queueOffset).toBe(max);
+    expect(texts(await expectDense(again, { topic: 'U' }))).toEqual(['first']);
+    expect(texts(await expectDense(again, queue))).toEqual(bodies(65, firstLeft));
+    await again.close();
+  }
 });
 
 it('apache/rocketmq#8753: a queue whose messages have all expired is empty at its maximum, and goes on from there', async () => {

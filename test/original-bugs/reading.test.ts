@@ -189,7 +189,9 @@ it('apache/rocketmq#6518: what readers were given is theirs: no later or concurr
 
 it('apache/rocketmq#7853: counts are those of the content, and of many files to be deleted none is passed over', async () => {
   const disk = memoryPlatform();
-  let store = await openTiny(disk);
+  const entriesPerFile = 2;
+  const options = { queueEntriesPerFile: entriesPerFile };
+  let store = await openTiny(disk, options);
   for (let i = 0; i < 400; i += 1) await store.append({ topic: `T${i % 3}`, queueId: i % 2, body: `m-${i}`, keys: [`k-${i}`] });
   for (const before of [0, segmentBytes, 9 * segmentBytes]) {
     const segmentCount = segments(disk).length;
@@ -202,14 +204,14 @@ it('apache/rocketmq#7853: counts are those of the content, and of many files to 
     const wantedFiles = new Set<string>();
     for (const { topic, queueId } of left) {
       const { min, max } = store.bounds({ topic, queueId });
-      for (let file = Math.floor(min / 16); file <= Math.floor((max - 1) / 16); file += 1) {
-        wantedFiles.add(`/store/consumequeue/${topic}/${queueId}/${String(file * 16 * queueEntryBytes).padStart(20, '0')}`);
+      for (let file = Math.floor(min / entriesPerFile); file <= Math.floor((max - 1) / entriesPerFile); file += 1) {
+        wantedFiles.add(`/store/consumequeue/${topic}/${queueId}/${String(file * entriesPerFile * queueEntryBytes).padStart(20, '0')}`);
       }
     }
     await store.close();
     expect(filesIn(disk, 'consumequeue')).toEqual([...wantedFiles].sort());
     expect(filesIn(disk, 'index').length).toBe(Math.ceil(400 / 19) - Math.floor(keysBefore(before, left) / 19));
-    store = await openTiny(disk);
+    store = await openTiny(disk, options);
     expect(store.stats()).toMatchObject({ topicCount: 3, queueCount: 6, segmentCount: names.length, minOffset: Number(names[0]) });
   }
   expect(await refusal(() => store.close())).toBe('none');
