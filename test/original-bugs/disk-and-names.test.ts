@@ -138,7 +138,8 @@ it('alibaba/rocketmq#300: a deletion that a crash has cut off leaves no file tha
   const callCount = await powerCutAtEachCall(
     async ({ platform }) => {
       const store = await openTiny(platform);
-      for (let i = 0; i < 130; i += 1) await store.append({ topic: i % 9 === 0 ? 'U' : 'T', body: `m-${i}`, keys: ['k'] });
+      const messages = bodies(130).map((body, i) => ({ topic: i % 9 === 0 ? 'U' : 'T', body, keys: ['k'] }));
+      await Promise.all(messages.map(async (message) => await store.append(message)));
       return store;
     },
     async (store) => await store.clean({ before: 2 * segmentBytes }),

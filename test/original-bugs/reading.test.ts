@@ -146,6 +146,7 @@ it('ROCKETMQ-332: messages that are left are all read while older ones are being
     for (; segments(disk).length > 2; rounds += 1) {
       const from = random(400);
       const outcome = await store.read(queue, { from, countMax: 5 }).catch((error: unknown) => error);
+      await turns(1);
       if (StoreError.is(outcome, 'OFFSET_OUT_OF_RANGE')) {
         expiredCount += 1;
         expect(from).toBeLessThan(outcome.min);

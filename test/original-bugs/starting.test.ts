@@ -71,8 +71,8 @@ it('apache/rocketmq#9030: an index file that is damaged anywhere keeps nobody fr
   const harms: ((disk: MemoryPlatform, path: string) => Promise<void>)[] = [0, 1, 39, 100].map(
     (bytes) => async (disk, path) => await truncateFile(disk, path, bytes),
   );
-  for (let at = 0; at < size; at += 12) {
-    for (const byte of [0x00, 0x5a, 0xff]) harms.push(async (disk, path) => await writeInto(disk, path, Buffer.alloc(12, byte), at));
+  for (let at = 0; at < size; at += 20) {
+    for (const byte of [0x00, 0x5a, 0xff]) harms.push(async (disk, path) => await writeInto(disk, path, Buffer.alloc(20, byte), at));
   }
   for (const harm of harms) {
     const disk = frozen.copy();
