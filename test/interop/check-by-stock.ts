@@ -99,6 +99,10 @@ export function complaints(log: string): readonly string[] {
   return log.split('\n').filter((line) => / (?:WARN|ERROR) /.test(line) && !harmless.some((pattern) => pattern.test(line)));
 }
 
+/** A queue whose last file is full, asked for what comes next: met with delayed messages, in a broker's own store too (own-restart.test.ts). */
+export const fullQueueLine: RegExp =
+  /RocketmqStoreError - Offset not matched\. Request offset: (\d+), firstOffset: \d+, lastOffset: \1, mappedFileSize/;
+
 /** What a broker warns of over an empty directory of its own too, or because of who calls it. */
 const harmless: readonly RegExp[] = [
   /No resource file with name/,
@@ -112,6 +116,7 @@ const harmless: readonly RegExp[] = [
   // The end of the log and the end of the queues, met in every recovery: a store of its own gives the same two lines (own-restart.test.ts).
   /RocketmqStore - found a illegal magic code 0x0$/,
   /RocketmqStore - maxPhyOffsetOfConsumeQueue\((\d+)\) >= processOffset\(\1\), truncate dirty logic files/,
+  fullQueueLine,
   /message store has shutdown, so getMessage is forbidden|RocketmqTransaction - .*(?:return null|pullResult is null)/,
   // A consumer without offsets of its own begins at 0, where retention has left nothing.
   /PULL_OFFSET_MOVED:correction offset\..* requestOffset=0,/,
