@@ -10,11 +10,15 @@ export interface FillPlan {
   readonly largeCount: number;
   /** Topics longer than 127 bytes, which a broker before 5.1 cannot read. */
   readonly longTopics: boolean;
+  /** Empty bodies also in topics that are consumed: the push consumer of 4.9 stops at one (a NullPointerException, then silence). */
+  readonly emptyConsumed: boolean;
   /** Distinguishes the messages of one fill from those of another in the same store. */
   readonly round: number;
 }
 
 export const ordinaryTopics: readonly [string, ...string[]] = ['orders', 'A', 'with-minus_and-underscore', 'bar|percent%', 'T'.repeat(127)];
+/** Those of them that a push consumer reads. */
+export const consumedTopics: readonly string[] = ordinaryTopics.slice(0, 3);
 const queueIdsMax = 5;
 /** Groups whose retry topics need the two-byte topic length. */
 const longTopics: readonly string[] = [`%RETRY%${'g'.repeat(200)}`, `%DLQ%${'d'.repeat(249)}`];
@@ -59,10 +63,13 @@ function messageOf(plan: FillPlan, number: number, isLarge: boolean, random: Ran
   const topics = plan.longTopics ? [...ordinaryTopics, ...longTopics] : ordinaryTopics;
   const kind = random.below(10);
   const key = `k-${plan.round}-${number}`;
+  const topic = topics[random.below(topics.length)]!;
+  const queueId = random.below(queueIdsMax);
+  const body = isLarge ? bytes(4 * 1_048_576, random) : bodyOf(kind, number, random);
   return {
-    topic: topics[random.below(topics.length)]!,
-    queueId: random.below(queueIdsMax),
-    body: isLarge ? bytes(4 * 1_048_576, random) : bodyOf(kind, number, random),
+    topic,
+    queueId,
+    body: body.length === 0 && !plan.emptyConsumed && consumedTopics.includes(topic) ? 'not empty' : body,
     bornAt: 1_700_000_000_000 + plan.round * 1_000_000 + number,
     ...(kind === 0 ? {} : { keys: kind < 4 ? [key, `shared-${random.below(20)}`, 'ключ-鍵-🔑'] : [key] }),
     ...(kind % 2 === 0 ? { tag: ['TagA', 'TagB', 'étiquette', '標籤'][random.below(4)]! } : {}),
