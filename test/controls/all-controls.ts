@@ -1,4 +1,7 @@
+import { decoderControls } from './catalog/decoders.js';
 import { durabilityControls } from './catalog/durability.js';
+import { failingCallControls } from './catalog/failing-calls.js';
+import { machineFaultControls } from './catalog/machine-faults.js';
 import { machineControls } from './catalog/machine.js';
 import { readingControls } from './catalog/reading.js';
 import { recoveryControls } from './catalog/recovery.js';
@@ -11,6 +14,9 @@ export const allControls: readonly Control[] = [
   ...recoveryControls,
   ...readingControls,
   ...machineControls,
+  ...machineFaultControls,
+  ...failingCallControls,
+  ...decoderControls,
 ];
 
 /** Broken builds that cannot be made, since the engine does without what they would break. */

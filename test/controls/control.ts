@@ -16,6 +16,8 @@ export interface Control {
   readonly also?: readonly { readonly find: string; readonly replace: string }[];
   /** Who has to notice, and within how many histories, cycles, stores or inputs. */
   readonly caughtBy: Readonly<Partial<Record<BenchName, number>>>;
-  /** Of the named tests the files that have to notice. */
+  /** First seeds, where not those of every control: of the sweep the slice that has the call in it, of a bench whose seeds differ the right one. */
+  readonly seedFrom?: Readonly<Partial<Record<BenchName, number>>>;
+  /** Of the named tests the files that have to notice or, where `tests` is not in `caughtBy`, would be the ones to; else all. */
   readonly tests?: readonly string[];
 }

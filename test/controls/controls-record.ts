@@ -35,7 +35,7 @@ export function mergeOutcomes(kept: readonly KeptOutcome[], run: ControlsRun): r
   const key = (outcome: ControlOutcome): string => `${outcome.control} ${outcome.bench}`;
   const merged = new Map(kept.map((outcome) => [key(outcome), outcome]));
   for (const outcome of run.outcomes) {
-    const green = run.green.find(({ bench }) => bench === outcome.bench);
+    const green = run.green.find(({ bench, seedFrom }) => bench === outcome.bench && seedFrom === outcome.seedFrom);
     merged.set(key(outcome), { ...outcome, commit, engine, at, greenCount: green?.isGreen === true ? green.count : undefined });
   }
   const names = new Set(allControls.map((control) => control.name));

@@ -1,4 +1,5 @@
 import type { Control } from '../control.js';
+import { machineTests } from './machine-tests.js';
 
 /** Controls of the way down to the machine: what a disk in memory cannot show. */
 export const machineControls: readonly Control[] = [
@@ -54,6 +55,7 @@ function writeHeld(): void {
       { find: '    this.#closing ??= this.#closeWhenIdle();', replace: '    writeHeld();\n    this.#closing ??= this.#closeWhenIdle();' },
     ],
     caughtBy: { kill: 60 },
+    tests: machineTests,
   },
   {
     name: 'pool-write-resolves-early',
@@ -80,6 +82,7 @@ function writeHeld(): void {
     find: '  if (count === rest.bytes) return { parts: [], bytes: 0, at: rest.at + count };',
     replace: '  if (count > 0) return { parts: [], bytes: 0, at: rest.at + count };',
     caughtBy: { full: 4 },
+    tests: machineTests,
   },
   {
     name: 'full-disk-never-over',
@@ -136,6 +139,7 @@ function writeHeld(): void {
     find: '    return native.tryLock(fd, 0, 1);',
     replace: '    return native.tryLock(fd, 0, 1) || fd > 0;',
     caughtBy: { races: 20 },
+    tests: machineTests,
   },
   {
     name: 'lock-file-deleted-at-release',
@@ -190,6 +194,7 @@ function writeHeld(): void {
       }
     }`,
     caughtBy: { limits: 4 },
+    tests: machineTests,
   },
   {
     name: 'read-only-disk-not-told',
@@ -208,5 +213,6 @@ function writeHeld(): void {
       },
     ],
     caughtBy: { limits: 12 },
+    tests: machineTests,
   },
 ];
