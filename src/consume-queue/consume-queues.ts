@@ -185,6 +185,13 @@ export class ConsumeQueues implements FactsTarget {
     return queue === undefined ? 0 : this.#reader.read(queue, from, into, count);
   }
 
+  /** The first number from `from` on that has a place in a file or in memory: numbers may be missing by the million. */
+  firstHeld(slot: number, from: number): number {
+    const queue = this.#table.states[slot];
+    if (queue === undefined || from >= queue.written) return from;
+    return Math.min(queue.written, this.#scan.firstHeld(this.#files.queueFolder(slot), from) ?? queue.written);
+  }
+
   /** First entry in [min, max) whose record starts at or above `physicalOffset`; `max` if there is none. Throws CORRUPT as reads do. */
   firstAtOrAbove(slot: number, physicalOffset: number): number {
     const queue = this.#table.states[slot];

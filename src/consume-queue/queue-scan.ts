@@ -53,6 +53,15 @@ export class QueueScan {
     return starts;
   }
 
+  /** The first number from `from` on that has a place in a file. */
+  firstHeld(queueFolder: string, from: number): number | undefined {
+    for (const start of this.fileStarts(queueFolder)) {
+      const firstEntry = start / queueEntryBytes;
+      if (firstEntry + this.#files.entriesPerFile > from) return Math.max(firstEntry, from);
+    }
+    return undefined;
+  }
+
   /**
    * The entries in the files of one queue: of the last run of files without a gap, from the first that is not pre-fill to the
    * last one that is an entry. { 0, 0 } if there is none; for a queue whose files hold pre-fill or zeros alone, both are where

@@ -15,6 +15,8 @@ export interface PlacedQueues {
   bounds(slot: number): { readonly min: number; readonly max: number };
   /** Up to `count` entries from `from` on; throws where there is no file for them. */
   readEntries(slot: number, from: number, into: Buffer, count: number): number;
+  /** The first number from `from` on that has a place in a file or in memory. */
+  firstHeld(slot: number, from: number): number;
 }
 
 const CHUNK_COUNT = 1024;
@@ -47,7 +49,7 @@ class PlacesOfQueue {
     for (let queueOffset = Math.max(min, this.#firstAtOrAbove(from) - DAMAGED_COUNT_MAX); queueOffset < max; ) {
       const count = this.#read(queueOffset, CHUNK_COUNT);
       if (count === 0) {
-        queueOffset += step;
+        queueOffset = Math.max(queueOffset + step, this.#queues.firstHeld(this.#slot, queueOffset));
         step = Math.min(CHUNK_COUNT, 2 * step);
         continue;
       }

@@ -36,6 +36,7 @@ export interface RecoverableQueues extends FactsTarget {
   scanFiles(topic: string, queueId: number): { readonly min: number; readonly max: number };
   firstAtOrAbove(slot: number, physicalOffset: number): number;
   readEntries(slot: number, from: number, into: Buffer, count: number): number;
+  firstHeld(slot: number, from: number): number;
   trim(minPhysicalOffset: number): Promise<number>;
   /** Files in front of the one of a queue's first entry, of records below `minPhysicalOffset` alone, are gone. */
   removeExpiredFiles(slot: number, minPhysicalOffset: number): Promise<void>;

@@ -14,6 +14,7 @@ export function logMending(foundation: Foundation, spans: readonly OwnSpan[], li
   const known: PlacedQueues = {
     bounds: (slot) => queues.bounds(slot),
     readEntries: (slot, from, into, count) => queues.peekEntries(slot, from, into, count),
+    firstHeld: (slot, from) => queues.firstHeld(slot, from),
   };
   return {
     fs: platform.fs,

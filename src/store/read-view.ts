@@ -12,6 +12,8 @@ export interface ReadableQueues {
   bounds(slot: number): { readonly min: number; readonly max: number };
   /** Up to `count` entries of 20 bytes from `from` on; may stop early at a file's end. Throws CORRUPT where they are not readable. */
   readEntries(slot: number, from: number, into: Buffer, count: number): number;
+  /** The first number from `from` on that has a place in a file or in memory: of a damaged queue, numbers may be missing by the million. */
+  firstHeld(slot: number, from: number): number;
   readonly waiters: { add(slot: number, callback: () => void): () => void };
 }
 

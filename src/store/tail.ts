@@ -98,7 +98,7 @@ class QueueSource implements TailSource {
     if (got.stop === 'expired') return await this.#expired(firstReadable(view, slot));
     if (got.stop === 'damaged') {
       if (!this.#options.skipsCorrupt) throw got.error;
-      this.#next += 1;
+      this.#next = Math.min(max, view.queues.firstHeld(slot, this.#next + 1));
     }
     return { kind: 'more', messages: got.messages, next: this.#next, waitMs: 0 };
   }

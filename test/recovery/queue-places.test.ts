@@ -22,6 +22,7 @@ function queuesOf(lists: readonly (readonly Entry[] | undefined)[], readMax = 10
         writeQueueEntry(into, i * queueEntryBytes, physicalOffset, recordBytes, 0);
       return entries.length;
     },
+    firstHeld: (_, from) => from,
   };
   return { queues, registry };
 }

@@ -86,6 +86,7 @@ describe('one cursor', () => {
           return queues.bounds(slot);
         },
         readEntries: (slot: number, from: number, into: Buffer, count: number) => queues.readEntries(slot, from, into, count),
+        firstHeld: (slot: number, from: number) => queues.firstHeld(slot, from),
         waiters: queues.waiters,
       },
     };
