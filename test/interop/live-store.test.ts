@@ -49,10 +49,11 @@ for (const dialect of ['v5', 'v4'] as const) {
       await checkVerified(store);
       await store.close();
 
-      await stock.startBroker(directory, smallSizes);
+      const broker = await stock.startBroker(directory, smallSizes);
       await stock.routed('live');
       expect(await checkByOffset(stock, present)).toBe(present.length);
       expect(await checkByKey(stock, facts.slice(-200))).toBe(200);
+      await broker.stop();
       rmSync(directory, { recursive: true });
     });
   });
