@@ -143,7 +143,8 @@ async function followQueue(session: Session): Promise<void> {
     for await (const message of store.tail(queue, { from: random.chance(0.5) ? 'earliest' : 'latest', onExpired: 'skip' })) {
       saw(session, message);
       const expected = next;
-      const { min } = store.bounds(queue);
+      // A store that is closing tells no bounds any more; the tail hands out what it had read.
+      const min = store.status === 'open' || store.status === 'failed' ? store.bounds(queue).min : Number.POSITIVE_INFINITY;
       must(expected === undefined || message.queueOffset === expected || min > expected, () => `a tail leaves out ${expected}`);
       next = message.queueOffset + 1;
       if (random.chance(0.02)) break;
