@@ -21,6 +21,8 @@ export interface BenchSpec {
   readonly countMax?: number;
   /** How many are tried with a control that the bench need not notice. */
   readonly countInVain: number;
+  /** Of what controls count, where that is not `unit`. */
+  readonly controlUnit?: string;
 }
 
 const logic: readonly string[] = [
@@ -84,6 +86,7 @@ export const benches: readonly BenchSpec[] = [
     countFirst: 1,
     countMax: 1,
     countInVain: 1,
+    controlUnit: `slices of ${sweepSlices}`,
   },
   crashBench(
     'kill',

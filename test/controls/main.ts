@@ -16,6 +16,7 @@ interface CommandLine {
   readonly bench?: readonly string[];
   readonly seed: number;
   readonly countMax?: number;
+  readonly countInVain?: number;
   readonly allBenches: boolean;
   readonly committed: boolean;
   readonly json?: string;
@@ -35,6 +36,7 @@ const given: CommandLine = new Command('npm run controls --')
   .option('--bench <names...>', 'under these benches alone')
   .option('--seed <n>', 'the first seed', wholeNumber(0), 1)
   .option('--count-max <n>', 'no more histories, cycles or stores than this for each control', wholeNumber(1))
+  .option('--count-in-vain <n>', 'so many where the bench need not notice', wholeNumber(1))
   .option('--all-benches', 'under the benches too that need not notice, to see who else does', false)
   .option('--committed', 'over the last commit, not over the files as they are', false)
   .option('--json <file>', 'writes the results there')
@@ -56,7 +58,7 @@ function jobs(): readonly Job[] {
     chosenControls().flatMap((control) => {
       const expected = control.caughtBy[spec.name];
       if (expected === undefined && !given.allBenches) return [];
-      const countMax = Math.min(expected ?? spec.countInVain, given.countMax ?? Number.POSITIVE_INFINITY);
+      const countMax = Math.min(expected ?? given.countInVain ?? spec.countInVain, given.countMax ?? Number.POSITIVE_INFINITY);
       return [{ control, spec, countMax, seedFrom: control.seedFrom?.[spec.name] ?? given.seed }];
     }),
   );

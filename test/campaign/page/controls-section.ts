@@ -1,7 +1,7 @@
 import { allControls, notBuilt } from '../../controls/all-controls.js';
 import type { Control } from '../../controls/control.js';
 import type { KeptOutcome } from '../../controls/controls-record.js';
-import { benches } from '../benches.js';
+import { type BenchName, type BenchSpec, benches } from '../benches.js';
 import type { PageInputs } from './page-inputs.js';
 import { withCommas } from './runs-section.js';
 
@@ -11,7 +11,8 @@ function counting(outcomes: readonly KeptOutcome[]): readonly KeptOutcome[] {
 }
 
 function unitOf(bench: string): string {
-  return benches.find((spec) => spec.name === bench)?.unit ?? '';
+  const spec = benches.find(({ name }) => name === bench);
+  return spec?.controlUnit ?? spec?.unit ?? '';
 }
 
 function row(control: Control, outcomes: readonly KeptOutcome[]): string {
@@ -23,19 +24,49 @@ function row(control: Control, outcomes: readonly KeptOutcome[]): string {
   return `| ${control.breaks} | ${control.promise} | ${caught.join('; ') || 'nobody yet'} | ${missed.join(', ')} |`;
 }
 
-/** For each bench the controls that it notices and another bench, tried with the same one, does not; and nobody else does. */
-function aloneList(outcomes: readonly KeptOutcome[]): string {
-  const lines = benches.flatMap(({ name }) => {
-    const alone = allControls.flatMap((control) => {
-      const own = counting(outcomes).filter((outcome) => outcome.control === control.name);
-      const catchers = own.filter(({ result }) => result === 'caught').map(({ bench }) => bench);
-      const inVain = own.filter(({ result }) => result === 'not caught').map(({ bench }) => bench);
-      if (catchers.length !== 1 || catchers[0] !== name || inVain.length === 0) return [];
-      return [`\`${control.name}\` (not by ${inVain.join(', ')})`];
-    });
-    return alone.length === 0 ? [] : [`- **${name}**: ${alone.join(', ')}`];
+/** A control that one bench has noticed, and none of the others that were tried with it. */
+interface Alone {
+  readonly bench: BenchName;
+  readonly control: Control;
+  readonly caught: KeptOutcome;
+  readonly inVain: readonly KeptOutcome[];
+}
+
+function noticedAlone(outcomes: readonly KeptOutcome[]): readonly Alone[] {
+  return allControls.flatMap((control) => {
+    const own = counting(outcomes).filter((outcome) => outcome.control === control.name);
+    const [caught, ...others] = own.filter(({ result }) => result === 'caught');
+    const inVain = own.filter(({ result }) => result === 'not caught');
+    return caught === undefined || others.length > 0 || inVain.length === 0 ? [] : [{ bench: caught.bench, control, caught, inVain }];
   });
-  return lines.join('\n');
+}
+
+function tries({ bench, count }: KeptOutcome): string {
+  return bench === 'tests' ? 'tests' : `${bench} (${withCommas(count)} ${unitOf(bench)})`;
+}
+
+function aloneRow({ bench, control, caught, inVain }: Alone): string {
+  const tried = new Set<BenchName>([bench, ...inVain.map((outcome) => outcome.bench)]);
+  const left = benches.filter(({ name }) => !tried.has(name));
+  const isRun = (spec: BenchSpec): boolean => spec.covers.some((path) => control.file === path || control.file.startsWith(`${path}/`));
+  const within = bench === 'tests' ? 'yes' : `${withCommas(caught.count)} ${unitOf(bench)}`;
+  const notRun = left.filter((spec) => !isRun(spec)).map(({ name }) => name);
+  const notTried = left.filter(isRun).map(({ name }) => name);
+  return `| **${bench}** | \`${control.name}\` | ${within} | ${inVain.map(tries).join(', ')} | ${notRun.join(', ')} | ${notTried.join(', ')} |`;
+}
+
+/** For each bench the controls that it alone has noticed, and how hard the others were tried. */
+function aloneTable(outcomes: readonly KeptOutcome[]): string {
+  const alone = noticedAlone(outcomes);
+  const countOf = (bench: BenchName): number => alone.filter((each) => each.bench === bench).length;
+  const few = benches.filter(({ name }) => countOf(name) < 2).map(({ name }) => `${name} (${countOf(name)})`);
+  const rows = benches.flatMap(({ name }) => alone.filter((each) => each.bench === name).map(aloneRow));
+  return `Each bench is to notice at least two controls that no other notices. ${few.length === 0 ? 'Each does.' : `Fewer are shown of ${few.join(', ')}.`} A
+bench that does not run the file that is broken cannot notice; one that was not tried might.
+
+| Bench | It alone noticed | Within | Tried in vain | Do not run that file | Not tried |
+|---|---|---|---|---|---|
+${rows.join('\n')}`;
 }
 
 /** Which broken engines were noticed by which bench. */
@@ -57,11 +88,13 @@ of the same seeds, is green on the unbroken engine in the same run. Noticed: ${c
 |---|---|---|---|
 ${rows.join('\n')}
 
-Noticed by one bench, and not by another that was tried with the same control (with as many tries as the table says):
+### Noticed by one bench alone
 
-${aloneList(outcomes) || '- none yet'}
+${aloneTable(outcomes)}
 
-Not built, since there is nothing to break:
+### Not built
+
+Since there is nothing to break:
 
 ${notBuilt.map(({ name, why }) => `- ${name}: ${why}`).join('\n')}
 `;

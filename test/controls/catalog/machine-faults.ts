@@ -61,7 +61,7 @@ export const machineFaultControls: readonly Control[] = [
     held.push(() => writeAllSync(this.#fd, [first], at));
     setTimeout(writeHeld, 50);`,
     also: heldWrites,
-    caughtBy: { kill: 60 },
+    caughtBy: { kill: 180 },
     tests: machineTests,
   },
   {
@@ -76,7 +76,7 @@ export const machineFaultControls: readonly Control[] = [
             this.#nextSyncMs = performance.now() + 20;
           })`,
     also: [{ find: '  #idle: (() => void) | undefined;', replace: '  #idle: (() => void) | undefined;\n  #nextSyncMs = 0;' }],
-    caughtBy: { power: 24 },
+    caughtBy: { power: 72 },
     tests: machineTests,
   },
   {
@@ -91,7 +91,7 @@ export const machineFaultControls: readonly Control[] = [
             this.#syncedBytes = this.sizeBytes();
           })`,
     also: [{ find: '  #idle: (() => void) | undefined;', replace: '  #idle: (() => void) | undefined;\n  #syncedBytes = -1;' }],
-    caughtBy: { power: 24 },
+    caughtBy: { power: 72 },
     tests: machineTests,
   },
   {
@@ -155,29 +155,13 @@ export const machineFaultControls: readonly Control[] = [
     tests: machineTests,
   },
   {
-    name: 'failed-read-taken-for-the-end-of-the-file',
-    breaks: 'A synchronous read that fails with EIO ends where it stands, as if the file ended there.',
-    promise: 'What cannot be read is neither damage nor absent.',
-    file: 'src/platform/full-transfer.ts',
-    find: '    const count = fs.readSync(fd, into, filled, into.byteLength - filled, at + filled);',
-    replace: `    let count = 0;
-    try {
-      count = fs.readSync(fd, into, filled, into.byteLength - filled, at + filled);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
-    }`,
-    caughtBy: { 'io-errors': 9 },
-    seedFrom: { 'io-errors': 226 },
-    tests: machineTests,
-  },
-  {
     name: 'failed-rename-not-told',
     breaks: 'A rename that fails with EIO counts as done.',
     promise: 'A position moves only after the call that justifies it has returned.',
     file: 'src/platform/node-file-system.ts',
     find: '    return whileBusy(() => settled((done) => fs.rename(from, to, done)));',
     replace: "    return whileBusy(() => settled((done) => fs.rename(from, to, (error) => done(error?.code === 'EIO' ? null : error))));",
-    caughtBy: { 'io-errors': 9 },
+    caughtBy: { 'io-errors': 27 },
     seedFrom: { 'io-errors': 286 },
     tests: machineTests,
   },
