@@ -1,6 +1,7 @@
 import { decoderControls } from './catalog/decoders.js';
 import { durabilityControls } from './catalog/durability.js';
 import { failingCallControls } from './catalog/failing-calls.js';
+import { interplayControls } from './catalog/interplay.js';
 import { machineFaultControls } from './catalog/machine-faults.js';
 import { machineControls } from './catalog/machine.js';
 import { readingControls } from './catalog/reading.js';
@@ -17,6 +18,7 @@ export const allControls: readonly Control[] = [
   ...machineFaultControls,
   ...failingCallControls,
   ...decoderControls,
+  ...interplayControls,
 ];
 
 /** Broken builds that cannot be made, since the engine does without what they would break. */

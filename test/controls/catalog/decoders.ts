@@ -30,7 +30,7 @@ export const decoderControls: readonly Control[] = [
     find: 'if (!Number.isSafeInteger(watermark.lastRecordStart) || watermark.lastRecordStart >= watermark.flushedOffset + 1) return undefined;',
     replace: 'if (!Number.isSafeInteger(watermark.lastRecordStart)) return undefined;',
     caughtBy: { fuzz: 700_000 },
-    tests: ['test/recovery'],
+    tests: ['test/recovery/side-file-codecs.test.ts', 'test/recovery/side-files.test.ts', 'test/recovery/damaged-side-files.test.ts'],
   },
   {
     name: 'queue-of-the-state-not-checked',
@@ -40,7 +40,7 @@ export const decoderControls: readonly Control[] = [
     find: ' || !isCount(max) || min > max) return undefined;',
     replace: ' || !isCount(max)) return undefined;',
     caughtBy: { fuzz: 200_000 },
-    tests: ['test/recovery'],
+    tests: ['test/recovery/side-file-codecs.test.ts', 'test/recovery/side-files.test.ts', 'test/recovery/damaged-side-files.test.ts'],
   },
   {
     name: 'unit-of-the-timer-not-bounded',

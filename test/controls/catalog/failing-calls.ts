@@ -1,14 +1,7 @@
 import type { Control } from '../control.js';
 
 /** Of the named tests those that make snapshots. */
-const snapshotTests: readonly string[] = [
-  'test/store/snapshot.test.ts',
-  'test/store/index-rebuild.test.ts',
-  'test/contract/snapshot.test.ts',
-  'test/contract/faults.test.ts',
-  'test/contract/lifecycle.test.ts',
-  'test/contract/failed-store.test.ts',
-];
+const snapshotTests: readonly string[] = ['test/store/snapshot.test.ts', 'test/contract/snapshot.test.ts', 'test/contract/faults.test.ts'];
 
 /**
  * Controls that nothing shows but the failure of one particular call, late in a long procedure: what the sweep is for. `seedFrom` is the
