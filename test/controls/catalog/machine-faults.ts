@@ -114,17 +114,6 @@ export const machineFaultControls: readonly Control[] = [
     tests: machineTests,
   },
   {
-    name: 'failed-fdatasync-swallowed-by-its-number',
-    breaks: 'An error of fdatasync is swallowed where it has the number that the kernel gives EIO.',
-    promise: 'After a failed sync nothing more is acknowledged.',
-    file: 'src/platform/node-file.ts',
-    find: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback))",
-    replace:
-      "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, (error) => done(error?.errno === -5 ? null : error, undefined)))",
-    caughtBy: { power: 72 },
-    tests: machineTests,
-  },
-  {
     name: 'full-disk-in-the-middle-of-a-write-not-told',
     breaks: 'A synchronous write of which the kernel has taken a part before it found the disk full counts as done.',
     promise: 'A disk that is nearly full costs an error, never bytes.',
