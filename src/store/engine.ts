@@ -23,7 +23,7 @@ import type { Foundation } from './foundation.js';
 import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
 import { logMending } from './log-mending.js';
-import type { ReadView } from './read-view.js';
+import type { ReadableIndex, ReadView } from './read-view.js';
 import { SmallReads } from './small-reads.js';
 import { SideKeeper } from './side-keeper.js';
 
@@ -323,6 +323,18 @@ export class Engine {
     this.retention.run(undefined, 1, this.#closing.signal).catch(() => undefined);
   }
 
+  #readableIndex(index: KeyIndex): ReadableIndex {
+    const notWhole = new StoreError('CORRUPT', `${this.foundation.paths.index}: the key index is being made anew`);
+    const isRebuilding = (): boolean => this.#indexFeeder?.isRebuilding === true;
+    return {
+      find: (topic, key, since, until, before) => index.find(topic, key, since, until, before),
+      get damage() {
+        return index.damage ?? (isRebuilding() ? notWhole : undefined);
+      },
+      checker: (report) => index.checker(report),
+    };
+  }
+
   #makeView(): ReadView {
     const { segments, registry, queues, index, platform, files } = this.foundation;
     return {
@@ -330,7 +342,7 @@ export class Engine {
       smallReads: new SmallReads(segments, platform.clock),
       registry,
       queues,
-      index,
+      index: index === undefined ? undefined : this.#readableIndex(index),
       clock: platform.clock,
       visible: () => this.log.visible,
       flushed: () => this.log.flushed,

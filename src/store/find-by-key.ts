@@ -72,11 +72,13 @@ async function* search(view: ReadView, query: Query): AsyncGenerator<Message, vo
   const record = new RecordView(view.segments.segmentBytes);
   let before = query.before;
   let count = 0;
-  let isMended = false;
+  let mending: 'untried' | 'done' | 'impossible' = 'untried';
   for (;;) {
     const walk = candidates(view, query, before);
     try {
       for await (const offset of walk) {
+        // It may have passed over newer ones, and what is handed out comes newest first.
+        if (mending === 'untried' && query.index.damage !== undefined) throw new IndexFault('', { cause: query.index.damage });
         const candidate = await candidateAt(view, record, query, offset);
         goOn(view, query);
         if (candidate.kind === 'damaged') throw damagedLog(view, offset, candidate.what);
@@ -94,8 +96,10 @@ async function* search(view: ReadView, query: Query): AsyncGenerator<Message, vo
     } catch (error) {
       if (!(error instanceof IndexFault)) throw typedError('findByKey', error);
       // With what it says after mending, it is the log that is damaged.
-      if (isMended || !(await view.mendIndex().catch(() => false))) throw typedError('findByKey', error.cause);
-      isMended = true;
+      if (mending !== 'untried') throw typedError('findByKey', error.cause);
+      mending = (await view.mendIndex().catch(() => false)) ? 'done' : 'impossible';
+      // What it does lead to is handed out; that it is damaged is said at the end.
+      if (mending === 'impossible' && error.cause !== query.index.damage) throw typedError('findByKey', error.cause);
     }
   }
 }

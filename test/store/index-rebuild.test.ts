@@ -1,18 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { openStore, type Platform, type Store } from '../../src/index.js';
 import { indexEntryAt } from '../../src/format/index-layout.js';
+import { faultyPlatform } from '../../src/testing/faulty-platform.js';
 import { memoryPlatform } from '../../src/testing/memory-platform.js';
 
 const directory = '/store';
 const slotCount = 1;
 
-function open(platform: Platform): Promise<Store> {
+function open(platform: Platform, indexEntryCount = 1000): Promise<Store> {
   return openStore(directory, {
     platform,
     segmentBytes: 4096,
     queueEntriesPerFile: 16,
     indexSlotCount: slotCount,
-    indexEntryCount: 1000,
+    indexEntryCount,
     freeBytesMin: 0,
   });
 }
@@ -42,6 +43,16 @@ describe('an index with a broken chain', () => {
     expect(await countOf(store, 'key-0')).toBe(1);
     expect(await store.verify()).toMatchObject({ ok: true });
     await store.close();
+  });
+
+  it('has a query wait that begins while it is being made anew', async () => {
+    for (let turnCount = 0; turnCount < 12; turnCount += 1) {
+      const store = await open(await storeWithBrokenChain());
+      const first = countOf(store, 'key-0');
+      for (let i = 0; i < turnCount; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect([turnCount, await countOf(store, 'key-1'), await countOf(store, 'key-150'), await first]).toEqual([turnCount, 1, 1, 1]);
+      await store.close();
+    }
   });
 
   it('loses no key when the store is closed while it is being made anew', async () => {
@@ -77,4 +88,20 @@ describe('an index with a broken chain', () => {
       await again.close();
     }
   });
+});
+
+it('a query over an index whose slots could not be read leaves out none in the middle', async () => {
+  const platform = faultyPlatform(memoryPlatform());
+  const store = await open(platform, 5);
+  const append = async (to: Store, body: string): Promise<unknown> => await to.append({ topic: 'T', body, keys: ['all'] });
+  for (let i = 0; i < 5; i += 1) await append(store, `m-${i}`);
+  await store.close();
+  const again = await open(platform, 5);
+  platform.add({ ops: ['readSync'], path: /index/, count: 1, fault: { kind: 'error', code: 'EIO' } });
+  await append(again, 'm-5');
+  expect(platform.struckCount).toBe(1);
+  const found: string[] = [];
+  for await (const { body } of again.findByKey({ topic: 'T', key: 'all' })) found.push(body.toString());
+  expect(found).toEqual(['m-5', 'm-4', 'm-3', 'm-2', 'm-1', 'm-0']);
+  await again.close();
 });
