@@ -75,13 +75,13 @@ function tellOutcome(outcome: ControlOutcome, unit: string): void {
 async function unbrokenRuns(
   spec: BenchSpec,
   root: string,
-  jobs: readonly Job[],
+  tried: readonly Job[],
   outcomes: readonly ControlOutcome[],
 ): Promise<readonly GreenRun[]> {
   const counts = new Map<number, number>();
   for (const { bench, seedFrom, count } of outcomes)
     if (bench === spec.name && count > 0) counts.set(seedFrom, Math.max(count, counts.get(seedFrom) ?? 0));
-  const controls = spec.name === 'tests' ? jobs.map(({ control }) => control) : [];
+  const controls = spec.name === 'tests' ? tried.map(({ control }) => control) : [];
   const runs: GreenRun[] = [];
   for (const [seedFrom, count] of counts) runs.push(await runUnbroken(spec, root, seedFrom, count, controls));
   return runs;

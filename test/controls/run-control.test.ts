@@ -58,6 +58,15 @@ describe('running a control', () => {
     expect(await runControl({ control, spec, root, seedFrom: 1, countMax: 5 })).toMatchObject({ result: 'not caught', count: 5 });
   });
 
+  it('under a bench that is run in slices has one after the other, and so has the engine as it is', async () => {
+    const slices: BenchSpec = { ...spec, countFirst: 1, countMax: 1, args: (seed) => ['--seed', `${seed}`, '--count', '1'] };
+    expect(await runControl({ control, spec: slices, root, seedFrom: 4, countMax: 20 })).toMatchObject({ result: 'caught', count: 4 });
+    expect(await runUnbroken(slices, root, 4, 3, [])).toMatchObject({ isGreen: true, seedFrom: 4, count: 3 });
+    writeFileSync(join(root, 'src/part.ts'), 'broken');
+    expect(await runUnbroken(slices, root, 4, 3, [])).toMatchObject({ isGreen: true });
+    expect(await runUnbroken(slices, root, 4, 4, [])).toMatchObject({ isGreen: false });
+  });
+
   it('over which the bench does not run proves nothing', async () => {
     const dead = { ...control, replace: 'dead' };
     expect(await runControl({ control: dead, spec, root, seedFrom: 1, countMax: 20 })).toMatchObject({ result: 'died' });
@@ -81,6 +90,12 @@ describe('outcomes that are kept', () => {
     expect(kept).toMatchObject([{ control: name, count: 7, greenCount: 9 }]);
     const later = mergeOutcomes(kept, { ...run, outcomes: [{ ...outcome, count: 8 }], green: [{ ...green, isGreen: false }] });
     expect(later).toMatchObject([{ count: 8, greenCount: undefined }]);
+  });
+
+  it('count only where the engine as it is was green from the same seed on', () => {
+    const elsewhere = mergeOutcomes([], { ...run, green: [{ ...green, seedFrom: 2 }] });
+    expect(elsewhere).toMatchObject([{ count: 7 }]);
+    expect(elsewhere[0]?.greenCount).toBeUndefined();
   });
 
   it('go with the control', () => {

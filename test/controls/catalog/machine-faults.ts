@@ -67,7 +67,7 @@ export const machineFaultControls: readonly Control[] = [
     held.push(() => writeAllSync(this.#fd, [first], at));
     setTimeout(writeHeld, 50);`,
     also: heldWrites,
-    caughtBy: { kill: 180 },
+    caughtBy: { kill: 60 },
     tests: machineTests,
   },
   {
