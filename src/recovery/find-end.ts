@@ -38,7 +38,8 @@ export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
   const scanner = new LogScanner(segments);
   const tail = new TailOfLog();
   // Where our own checksum covers the whole record it has said so; what was durable once is damage if it has changed.
-  const isWhole = (view: RecordView, offset: number): boolean => offset < watermark || options.isOurs(offset) || !lacksSector(view, offset);
+  const isWhole = (view: RecordView, offset: number): boolean =>
+    offset < watermark || options.isOurs(offset) || !lacksSector(view, offset - segments.baseOf(offset));
   let from = options.from;
   for (;;) {
     const stopped = await scanner.scan(
@@ -76,10 +77,10 @@ const SECTOR_BYTES = 512;
  * Whether a sector of a record's properties is missing. A record without a checksum over all of it vouches for its body only: with its
  * last sector lost in a power cut it would come back without keys and tag. Its other parts are told by size, topic and body checksum.
  */
-function lacksSector(view: RecordView, offset: number): boolean {
-  const shift = offset - view.start;
+function lacksSector(view: RecordView, positionInFile: number): boolean {
+  const shift = positionInFile - view.start;
   const end = view.propertiesEnd + shift;
-  for (let sector = offset - (offset % SECTOR_BYTES) + SECTOR_BYTES; sector < end; sector += SECTOR_BYTES) {
+  for (let sector = positionInFile - (positionInFile % SECTOR_BYTES) + SECTOR_BYTES; sector < end; sector += SECTOR_BYTES) {
     const from = Math.max(sector, view.propertiesStart + shift);
     const to = Math.min(sector + SECTOR_BYTES, end);
     if (from < to && isAllZero(view.bytes, from - shift, to - shift)) return true;

@@ -5,7 +5,7 @@ import type { DirectoryLock, FileSystem, Platform } from '../platform/platform.j
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
 import { forgetFailedSyncs, noteFailedSyncs } from '../recovery/failed-syncs.js';
 import type { KeptOptions } from '../recovery/manifest.js';
-import { ownSegment } from '../recovery/own-segment.js';
+import { ownSegment, withFile } from '../recovery/own-segment.js';
 import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
@@ -42,7 +42,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, ma
   try {
     const paths = new StorePaths(directory);
     const found = await attempt(`reading ${directory}`, async () => await examine(fs, paths));
-    const kept = keepOptions(platform, paths, options, found);
+    const kept = await attempt(`opening ${directory}`, async () => await keepOptions(platform, paths, options, found));
     const foundation = buildFoundation(directory, options, kept, platform);
     try {
       return await start(foundation, found, startMs, lock);
@@ -169,9 +169,16 @@ async function clearMaking(foundation: Foundation): Promise<void> {
   }
 }
 
+const strayCodes: ReadonlySet<string> = new Set(['ENOTDIR', 'ENOENT', 'EISDIR']);
+
 /** The kept options of the store; what was asked for must agree with them. */
-export function keepOptions(platform: Platform, paths: StorePaths, options: ResolvedOptions, found: Examination): KeptOptions {
-  const known: Partial<KeptOptions> = found.manifest?.options ?? foreignOptions(platform, paths, found);
+export async function keepOptions(
+  platform: Platform,
+  paths: StorePaths,
+  options: ResolvedOptions,
+  found: Examination,
+): Promise<KeptOptions> {
+  const known: Partial<KeptOptions> = found.manifest?.options ?? (await foreignOptions(platform, paths, found));
   for (const name of ['segmentBytes', 'queueEntriesPerFile', 'indexSlotCount', 'indexEntryCount'] as const) {
     const asked = options.kept[name];
     const has = known[name];
@@ -192,30 +199,31 @@ export function keepOptions(platform: Platform, paths: StorePaths, options: Reso
 }
 
 /** Of a store that another broker made: the sizes that its files show. */
-function foreignOptions(platform: Platform, paths: StorePaths, found: Examination): Partial<KeptOptions> {
+async function foreignOptions(platform: Platform, paths: StorePaths, found: Examination): Promise<Partial<KeptOptions>> {
   const first = found.segments.find((segment) => segment.sizeBytes > 0);
-  const queueFileBytes = firstQueueFileBytes(platform, paths);
+  const queueFileBytes = await firstQueueFileBytes(platform, paths);
   return {
     ...(first === undefined ? {} : { segmentBytes: first.sizeBytes }),
     ...(queueFileBytes === undefined ? {} : { queueEntriesPerFile: queueFileBytes / QUEUE_ENTRY_BYTES }),
   };
 }
 
-function firstQueueFileBytes(platform: Platform, paths: StorePaths): number | undefined {
+async function firstQueueFileBytes(platform: Platform, paths: StorePaths): Promise<number | undefined> {
   const { fs } = platform;
   try {
     for (const topic of listIfThere(fs, paths.consumeQueue)) {
       for (const queueId of fs.list(`${paths.consumeQueue}/${topic}`)) {
         const name = fs.list(`${paths.consumeQueue}/${topic}/${queueId}`).find((each) => /^\d{20}$/.test(each));
         if (name === undefined) continue;
-        const file = fs.open(`${paths.consumeQueue}/${topic}/${queueId}/${name}`, 'read');
-        const size = file.sizeBytes();
-        void file.close();
+        const size = await withFile(fs, `${paths.consumeQueue}/${topic}/${queueId}/${name}`, 'read', (file) =>
+          Promise.resolve(file.sizeBytes()),
+        );
         if (size > 0 && size % QUEUE_ENTRY_BYTES === 0) return size;
       }
     }
-  } catch {
-    // A stray file where a folder should be: the default stands.
+  } catch (error) {
+    // A stray file where a folder should be: the default stands. What cannot be read now is no reason to guess: the size is kept for good.
+    if (!strayCodes.has(systemErrorCode(error) ?? '')) throw error;
   }
   return undefined;
 }

@@ -256,3 +256,20 @@ describe.skipIf(process.platform === 'win32')('on the real disk', () => {
     }
   });
 });
+
+describe('a store that another broker made, whose first queue file cannot be read', () => {
+  it.each(['open', 'sizeBytes', 'close'] as const)('is not opened with a size that was guessed: %s fails', async (op) => {
+    const memory = memoryPlatform();
+    const store = await openTiny(memory, { queueEntriesPerFile: 16 });
+    await appendMany(store, 3);
+    await store.close();
+    await removeTree(memory, `${root}/stratalog`);
+    const platform = faultyPlatform(memory);
+    platform.add({ ops: [op], path: /consumequeue/, count: 1, fault: { kind: 'error', code: 'EIO' } });
+    expect(await failure(() => openStore(root, { platform, freeBytesMin: 0 }))).toMatchObject({ code: 'IO' });
+    expect(memory.openPaths).toEqual([]);
+    const again = await openStore(root, { platform, freeBytesMin: 0 });
+    expect(texts(await readQueue(again, { topic: 'T' }))).toEqual(['m-0', 'm-1', 'm-2']);
+    await again.close();
+  });
+});

@@ -29,7 +29,7 @@ export async function openFollower(directory: string, options: ResolvedOptions, 
   try {
     const found = await examine(platform.fs, paths);
     if (!found.isStore) throw new StoreError('STORE_NOT_FOUND', `${directory}: there is no store; open it without readOnly to make one`);
-    const kept = keepOptions(platform, paths, options, found);
+    const kept = await keepOptions(platform, paths, options, found);
     const opened = new Follower(directory, options, kept, platform, found.manifest);
     follower = opened;
     const from = opened.segments.minOffset;
