@@ -61,8 +61,8 @@ export class KeyIndex implements FactsTarget {
   /** How many of the last entries are of that record; undefined: to be counted in the files. */
   #lastRowKeyCount: number | undefined = 0;
   #damage: unknown;
-  /** A row was taken without knowing what the file holds: what is in memory is wrong, until the index is made anew. */
-  #hasGuessed = false;
+  /** A row was taken without knowing what the file holds, or a write or sync has failed: memory and file may differ, until the index is made anew. */
+  #isUnsure = false;
   #isClosed = false;
   #resetCount = 0;
   /** The end of the last asynchronous call. */
@@ -231,7 +231,7 @@ export class KeyIndex implements FactsTarget {
       storage: this.#storage,
       files: this.#files,
       isRemade: resetCount > 0,
-      isVoid: () => this.#isClosed || this.#hasGuessed || this.#resetCount !== resetCount,
+      isVoid: () => this.#isClosed || this.#isUnsure || this.#resetCount !== resetCount,
       nextTurn: async () => await this.#nextTurn(),
       alone: async (work: () => Promise<void>) => await this.#alone('checking the index', work),
     };
@@ -276,7 +276,7 @@ export class KeyIndex implements FactsTarget {
       this.#pending.cutTo(this.#pending.first);
       this.#continueAfterNewest();
       this.#damage = undefined;
-      this.#hasGuessed = false;
+      this.#isUnsure = false;
       this.#writer.restart();
       await fs.makeDirectory(directory);
       await setAside(fs, files, directory, fs.list(directory).filter(isIndexFileName), asideDirectory);
@@ -330,7 +330,7 @@ export class KeyIndex implements FactsTarget {
       file.slots = this.#storage.loadSlots(file);
     } catch (error) {
       this.markDamaged(error);
-      this.#hasGuessed = true;
+      this.#isUnsure = true;
       file.slots = new SlotTable(this.#options.slotCount);
     }
     return file.slots;
@@ -350,7 +350,7 @@ export class KeyIndex implements FactsTarget {
       }
     } catch (error) {
       this.markDamaged(error);
-      this.#hasGuessed = true;
+      this.#isUnsure = true;
     }
     this.#lastRowKeyCount = count;
     return count;
@@ -371,7 +371,9 @@ export class KeyIndex implements FactsTarget {
 
   #noteWriteFailure(error: unknown): void {
     this.#writer.noteFailure(error);
-    if (!isDiskFull(error)) this.markDamaged(error);
+    if (isDiskFull(error)) return;
+    this.markDamaged(error);
+    this.#isUnsure = true;
   }
 
   /** One step of a walk; true: it has ended. */

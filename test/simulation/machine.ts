@@ -17,6 +17,8 @@ export interface MachineOptions {
   readonly onLine: ((line: string) => void) | undefined;
 }
 
+const refusals: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM']);
+
 /** A computer that can lose power: its disk, its clock, and what is wrong with them at the moment. */
 export class Machine {
   readonly clock: SimulatedClock = new SimulatedClock();
@@ -74,7 +76,10 @@ export class Machine {
   addFaultAt(call: number, fault: Fault, forGood: boolean): void {
     this.tell(`> fault at call ${call}${forGood ? ' and from there on' : ''}: ${JSON.stringify(fault)}`);
     this.hasCutReads ||= fault.kind === 'short-read';
-    this.#planned = { call: this.callCount + call, rule: { fault, count: forGood ? Number.POSITIVE_INFINITY : 1 } };
+    // A root that nobody may write to has not been written to either: the store goes on where it cannot sync it.
+    const isRefusal = fault.kind === 'error' && refusals.has(fault.code);
+    const rule = { fault, count: forGood ? Number.POSITIVE_INFINITY : 1, ...(isRefusal ? { path: /^\/./ } : {}) };
+    this.#planned = { call: this.callCount + call, rule };
   }
 
   clearFaults(): void {

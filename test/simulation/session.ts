@@ -41,8 +41,9 @@ export class Session {
   #opened: Store | undefined;
   /** Since the log was last compared with the model, the machine has kept whatever was written. */
   #writtenCounts = true;
-  /** The mode of the store that was last compared with the model. */
+  /** The mode of the newest life, and whether one before it, since the log was last compared with the model, was asynchronous. */
   #flush: 'sync' | 'async' = 'sync';
+  #hasBeenAsync = false;
   operations = 0;
   options: StoreOptions = {};
   follower: StoreReader | undefined;
@@ -94,6 +95,8 @@ export class Session {
       return false;
     }
     this.#opened = store;
+    this.#hasBeenAsync ||= this.#flush === 'async';
+    this.#flush = options.flush ?? 'sync';
     this.model.life += 1;
     if (!machine.isDown) return true;
     await this.end('close');
@@ -205,9 +208,9 @@ export class Session {
     const { minOffset } = store.stats();
     deletions.checkBeginning(minOffset);
     const writtenCounts = this.#writtenCounts;
-    model.reopened(log, { writtenCounts, seenCounts: writtenCounts || this.#flush === 'sync', minOffset });
+    model.reopened(log, { writtenCounts, seenCounts: writtenCounts || !this.#hasBeenAsync, minOffset });
     this.#writtenCounts = true;
-    this.#flush = this.options.flush ?? 'sync';
+    this.#hasBeenAsync = false;
     for (const queue of model.queues) {
       const [topic = '', queueId = '0'] = queue.split('/');
       const { max } = store.bounds({ topic, queueId: Number(queueId) });

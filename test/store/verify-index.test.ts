@@ -148,6 +148,19 @@ describe('a store whose index is as it must be verifies', () => {
     await again.close();
   });
 
+  test('while it is to be made anew because a sync of it failed', async () => {
+    const platform = faultyPlatform(await closedStore());
+    const store = await open(platform);
+    await append(store, 4, 60);
+    // Entries are synced first, then what the header says.
+    platform.add({ ops: ['sync'], path: /index\/\d/, from: 2, count: 1, fault: { kind: 'error', code: 'EIO' } });
+    await store.clean({ before: 1 });
+    await store.snapshot('/copy').catch(() => undefined);
+    expect(platform.struckCount).toBe(1);
+    expect((await store.verify()).faults).toEqual([]);
+    await store.close();
+  });
+
   test('without key index, and where a reader follows', async () => {
     const platform = memoryPlatform();
     const store = await open(platform, { keyIndex: false });
