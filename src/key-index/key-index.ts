@@ -147,6 +147,11 @@ export class KeyIndex implements FactsTarget {
     return this.#damage;
   }
 
+  /** How often it has been emptied: a walk that began before that has nothing left to go through. */
+  get resetCount(): number {
+    return this.#resetCount;
+  }
+
   markDamaged(cause: unknown = new StoreError('CORRUPT', `${this.#options.directory}: marked as damaged`)): void {
     this.#damage ??= cause;
   }
@@ -378,6 +383,7 @@ export class KeyIndex implements FactsTarget {
 
   /** One step of a walk; true: it has ended. */
   #step(walk: ChainWalk, file: IndexFile, entriesMax: number, found: number[]): boolean {
+    if (file.isGone) return true;
     try {
       if (!walk.isDone) walk.step(entriesMax, found);
       return walk.isDone;

@@ -331,6 +331,9 @@ export class Engine {
       get damage() {
         return index.damage ?? (isRebuilding() ? notWhole : undefined);
       },
+      get resetCount() {
+        return index.resetCount;
+      },
       checker: (report) => index.checker(report),
     };
   }

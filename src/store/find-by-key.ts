@@ -74,9 +74,11 @@ async function* search(view: ReadView, query: Query): AsyncGenerator<Message, vo
   let count = 0;
   let mending: 'untried' | 'done' | 'impossible' = 'untried';
   for (;;) {
+    const { resetCount } = query.index;
     const walk = candidates(view, query, before);
     try {
       for await (const offset of walk) {
+        if (query.index.resetCount !== resetCount) break;
         // It may have passed over newer ones, and what is handed out comes newest first.
         if (mending === 'untried' && query.index.damage !== undefined) throw new IndexFault('', { cause: query.index.damage });
         const candidate = await candidateAt(view, record, query, offset);
@@ -89,6 +91,11 @@ async function* search(view: ReadView, query: Query): AsyncGenerator<Message, vo
         yield candidate.message;
         count += 1;
         if (count >= query.countMax) return;
+      }
+      // Made anew by somebody else while the caller was busy: the walk goes on in what is there now.
+      if (query.index.resetCount !== resetCount) {
+        mending = 'untried';
+        continue;
       }
       // A broken chain ends the walk: what it leads to may have been missed.
       if (query.index.damage === undefined) return;

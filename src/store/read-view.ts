@@ -23,6 +23,8 @@ export interface ReadableIndex {
   find(topic: string, key: string, since: number, until: number, before: number): AsyncIterable<number>;
   /** What has been found wrong with it; undefined: nothing. */
   readonly damage?: unknown;
+  /** How often it has been emptied, to be made anew: a walk that began before ends early. Undefined: that does not happen. */
+  readonly resetCount?: number;
   /** For `verify`; where it is missing, the index is not held against the log. */
   checker?(report: IndexFaultSink): IndexCheck;
 }

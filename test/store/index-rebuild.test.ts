@@ -90,6 +90,34 @@ describe('an index with a broken chain', () => {
   });
 });
 
+it.each([8, 1000])(
+  'a query that goes on after the index has been made anew leaves none out, with files of %i entries',
+  async (entryCount) => {
+    const platform = memoryPlatform();
+    const filled = await open(platform, entryCount);
+    for (let i = 0; i < 60; i += 1) await filled.append({ topic: 'T', body: `m-${i}`, keys: ['all', `key-${i}`] });
+    await filled.close();
+    const store = await open(platform, entryCount);
+    const found: string[] = [];
+    for await (const { body } of store.findByKey({ topic: 'T', key: 'all' })) {
+      found.push(body.toString());
+      if (found.length !== 5) continue;
+      const path = `${directory}/index/${platform.fs.list(`${directory}/index`)[0]}`;
+      const file = platform.fs.open(path, 'read-write');
+      for (let entry = 1; entry < Math.min(entryCount - 1, 120); entry += 1) {
+        file.writeSync([Buffer.from('00ffffff', 'hex')], indexEntryAt(slotCount, entry) + 16);
+      }
+      await file.close();
+      // Another query meets the damage, and has the index made anew.
+      expect(await countOf(store, 'key-1')).toBe(1);
+      expect(platform.fs.exists(path)).toBe(false);
+    }
+    expect(found).toEqual(Array.from({ length: 60 }, (_, i) => `m-${59 - i}`));
+    expect(await store.verify()).toMatchObject({ ok: true });
+    await store.close();
+  },
+);
+
 it('a query over an index whose slots could not be read leaves out none in the middle', async () => {
   const platform = faultyPlatform(memoryPlatform());
   const store = await open(platform, 5);
