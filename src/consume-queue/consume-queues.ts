@@ -185,11 +185,10 @@ export class ConsumeQueues implements FactsTarget {
     return queue === undefined ? 0 : this.#reader.read(queue, from, into, count);
   }
 
-  /** The first number from `from` on that has a place in a file or in memory: numbers may be missing by the million. */
+  /** As `QueueScan.firstHeld`. */
   firstHeld(slot: number, from: number): number {
     const queue = this.#table.states[slot];
-    if (queue === undefined || from >= queue.written) return from;
-    return Math.min(queue.written, this.#scan.firstHeld(this.#files.queueFolder(slot), from) ?? queue.written);
+    return queue === undefined ? from : this.#scan.firstHeld(queue, from);
   }
 
   /** First entry in [min, max) whose record starts at or above `physicalOffset`; `max` if there is none. Throws CORRUPT as reads do. */

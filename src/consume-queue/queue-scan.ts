@@ -5,6 +5,7 @@ import { segmentName } from '../format/segment-name.js';
 import type { FileSystem, StoreFile } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import { parseFileStart, parseQueueId, type QueueFiles } from './queue-files.js';
+import type { QueueState } from './queue-state.js';
 
 export interface QueueOnDisk {
   readonly topic: string;
@@ -53,13 +54,14 @@ export class QueueScan {
     return starts;
   }
 
-  /** The first number from `from` on that has a place in a file. */
-  firstHeld(queueFolder: string, from: number): number | undefined {
-    for (const start of this.fileStarts(queueFolder)) {
+  /** The first number from `from` on that has a place in a file or in memory: numbers may be missing by the million. */
+  firstHeld(queue: QueueState, from: number): number {
+    if (from >= queue.written) return from;
+    for (const start of this.fileStarts(this.#files.queueFolder(queue.slot))) {
       const firstEntry = start / queueEntryBytes;
-      if (firstEntry + this.#files.entriesPerFile > from) return Math.max(firstEntry, from);
+      if (firstEntry + this.#files.entriesPerFile > from) return Math.min(queue.written, Math.max(firstEntry, from));
     }
-    return undefined;
+    return queue.written;
   }
 
   /**

@@ -64,7 +64,8 @@ async function listSegments(fs: FileSystem, directory: string): Promise<{ found:
   return { found, strays };
 }
 
-async function sizeOf(fs: FileSystem, path: string): Promise<number | undefined> {
+/** Undefined for what is no file. */
+export async function sizeOf(fs: FileSystem, path: string): Promise<number | undefined> {
   let file: ReturnType<FileSystem['open']>;
   try {
     file = fs.open(path, 'read');

@@ -5,20 +5,20 @@ import type { DirectoryLock, FileSystem, Platform } from '../platform/platform.j
 import { examine, type Examination, listIfThere, refuseForeignShapes } from '../recovery/examine.js';
 import { forgetFailedSyncs, noteFailedSyncs } from '../recovery/failed-syncs.js';
 import type { KeptOptions } from '../recovery/manifest.js';
-import { ownSegment, withFile } from '../recovery/own-segment.js';
+import { ownSegment } from '../recovery/own-segment.js';
 import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
 import type { RecoveryReport } from './contract.js';
 import { Engine } from './engine.js';
 import { takeFirstSafePoint } from './first-safe-point.js';
+import { foreignSizes } from './foreign-sizes.js';
 import { reportedDamage } from './reported-damage.js';
 import { storeLocked } from './store-locked.js';
 import { buildFoundation, type Foundation } from './foundation.js';
 import { Listening } from './listening.js';
 import { DEFAULT_KEPT, type ResolvedOptions } from './options.js';
 
-const QUEUE_ENTRY_BYTES = 20;
 /** A directory that may be written to but not read cannot be synced by us, nor one of a file system that knows no such call. */
 const unsyncableCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
 
@@ -169,8 +169,6 @@ async function clearMaking(foundation: Foundation): Promise<void> {
   }
 }
 
-const strayCodes: ReadonlySet<string> = new Set(['ENOTDIR', 'ENOENT', 'EISDIR']);
-
 /** The kept options of the store; what was asked for must agree with them. */
 export async function keepOptions(
   platform: Platform,
@@ -178,7 +176,7 @@ export async function keepOptions(
   options: ResolvedOptions,
   found: Examination,
 ): Promise<KeptOptions> {
-  const known: Partial<KeptOptions> = found.manifest?.options ?? (await foreignOptions(platform, paths, found));
+  const known: Partial<KeptOptions> = found.manifest?.options ?? (await foreignSizes(platform.fs, paths, found));
   for (const name of ['segmentBytes', 'queueEntriesPerFile', 'indexSlotCount', 'indexEntryCount'] as const) {
     const asked = options.kept[name];
     const has = known[name];
@@ -196,36 +194,6 @@ export async function keepOptions(
   const needed = 8 + 91;
   if (kept.segmentBytes < needed) throw new RangeError(`segmentBytes must be at least ${needed}`);
   return kept;
-}
-
-/** Of a store that another broker made: the sizes that its files show. */
-async function foreignOptions(platform: Platform, paths: StorePaths, found: Examination): Promise<Partial<KeptOptions>> {
-  const first = found.segments.find((segment) => segment.sizeBytes > 0);
-  const queueFileBytes = await firstQueueFileBytes(platform, paths);
-  return {
-    ...(first === undefined ? {} : { segmentBytes: first.sizeBytes }),
-    ...(queueFileBytes === undefined ? {} : { queueEntriesPerFile: queueFileBytes / QUEUE_ENTRY_BYTES }),
-  };
-}
-
-async function firstQueueFileBytes(platform: Platform, paths: StorePaths): Promise<number | undefined> {
-  const { fs } = platform;
-  try {
-    for (const topic of listIfThere(fs, paths.consumeQueue)) {
-      for (const queueId of fs.list(`${paths.consumeQueue}/${topic}`)) {
-        const name = fs.list(`${paths.consumeQueue}/${topic}/${queueId}`).find((each) => /^\d{20}$/.test(each));
-        if (name === undefined) continue;
-        const size = await withFile(fs, `${paths.consumeQueue}/${topic}/${queueId}/${name}`, 'read', (file) =>
-          Promise.resolve(file.sizeBytes()),
-        );
-        if (size > 0 && size % QUEUE_ENTRY_BYTES === 0) return size;
-      }
-    }
-  } catch (error) {
-    // A stray file where a folder should be: the default stands. What cannot be read now is no reason to guess: the size is kept for good.
-    if (!strayCodes.has(systemErrorCode(error) ?? '')) throw error;
-  }
-  return undefined;
 }
 
 function reportOf(recovered: Recovered, durationMs: number, lock: DirectoryLock): RecoveryReport {

@@ -273,3 +273,19 @@ describe('a store that another broker made, whose first queue file cannot be rea
     await again.close();
   });
 });
+
+it('the queue files of a store that another broker made tell their size behind stray files and folders', async () => {
+  const memory = memoryPlatform();
+  const store = await openTiny(memory, { queueEntriesPerFile: 16 });
+  await appendMany(store, 3);
+  await store.close();
+  await removeTree(memory, `${root}/stratalog`);
+  for (const stray of ['A', 'T/-', 'T/0/-']) await createFile(memory, `${root}/consumequeue/${stray}`, Buffer.alloc(40));
+  for (const empty of ['B', 'T/.0', `T/0/${'0'.repeat(19)}.`, `T/.0/${'0'.repeat(20)}`]) {
+    await memory.fs.makeDirectory(`${root}/consumequeue/${empty}`);
+  }
+  const again = await openStore(root, { platform: memory, freeBytesMin: 0 });
+  expect(texts(await readQueue(again, { topic: 'T' }))).toEqual(['m-0', 'm-1', 'm-2']);
+  await again.close();
+  await (await openStore(root, { platform: memory, freeBytesMin: 0, queueEntriesPerFile: 16 })).close();
+});

@@ -40,7 +40,6 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   readonly waiters: QueueWaiters = new QueueWaiters();
   readonly #options: FollowedQueuesOptions;
   readonly #table: QueueTable;
-  readonly #files: QueueFiles;
   readonly #reader: QueueReader;
   readonly #scan: QueueScan;
   /** By slot: where the log began when `min` was last compared with it. */
@@ -53,7 +52,6 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     this.#options = options;
     this.#table = new QueueTable(options.registry);
     const files = new QueueFiles(options.directory, options.entriesPerFile, options.registry);
-    this.#files = files;
     this.#reader = new QueueReader(files, options.files);
     this.#scan = new QueueScan(files, options.fs, options.files);
   }
@@ -154,8 +152,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
 
   firstHeld(slot: number, from: number): number {
     const queue = this.#table.states[slot];
-    if (queue === undefined || from >= queue.written) return from;
-    return Math.min(queue.written, this.#scan.firstHeld(this.#files.queueFolder(slot), from) ?? queue.written);
+    return queue === undefined ? from : this.#scan.firstHeld(queue, from);
   }
 
   /** The log has lost its beginning: the first entry is the first whose record is still there. */
