@@ -37,6 +37,8 @@ export class LogSegments {
   /** Made and not used yet, by base: one ahead of need, or what could not be given its length. */
   readonly #made = new Map<number, StoreFile>();
   #linking: Promise<void> = Promise.resolve();
+  /** Of a file that was in the way of a new segment. */
+  #removing: Promise<void> = Promise.resolve();
   #removalToSync = false;
 
   constructor(options: LogSegmentsOptions) {
@@ -208,6 +210,7 @@ export class LogSegments {
   /** Removes what was made ahead; the others are closed with `files`. */
   async close(): Promise<void> {
     await this.linkingSettled();
+    await this.#removing;
     const made = [...this.#made];
     this.#made.clear();
     for (const [base, file] of made) {
@@ -231,7 +234,7 @@ export class LogSegments {
       return this.#fs.open(path, 'create');
     } catch (error) {
       // Left by somebody else. It may hold records that were rejected, so it is never used: away with it, for the next try.
-      if (systemErrorCode(error) === 'EEXIST') void this.#fs.remove(path).catch(() => undefined);
+      if (systemErrorCode(error) === 'EEXIST') this.#removing = this.#fs.remove(path).catch(() => undefined);
       throw error;
     }
   }

@@ -60,6 +60,15 @@ export class CustomFeeder {
     });
   }
 
+  /** It is fed nothing more. */
+  end(): void {
+    this.#broken = true;
+  }
+
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   /** Everything below `end` has been dispatched and made durable by the target. */
   async sync(end: number): Promise<void> {
     this.wake();

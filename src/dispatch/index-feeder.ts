@@ -11,8 +11,8 @@ export interface ResettableIndex extends FactsTarget {
   writePending(durableBefore: number, bytesMax: number): void;
 }
 
-/** How damage in the log is told, and where to read on behind it. */
-export interface IndexFeederLog extends Pick<FeedOptions, 'isOurs' | 'readOn'> {}
+/** How damage in the log is told, where to read on behind it, and when nobody wants the index any more. */
+export interface IndexFeederLog extends Pick<FeedOptions, 'isOurs' | 'readOn' | 'signal'> {}
 
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 

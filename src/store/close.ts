@@ -41,9 +41,8 @@ async function finish(engine: Engine): Promise<void> {
   const { fs } = platform;
   if (log.failure !== undefined) throw log.failure;
   await log.drain();
-  await engine.retention.settled();
+  await engine.settled();
   engine.dispatcher.run();
-  await safePoint.settled();
   await safePoint.take(true);
   await engine.sideKeeper.writeManifest(log.assigned);
   await segments.close();
@@ -55,6 +54,8 @@ async function release(engine: Engine, finishing: Promise<void>): Promise<void> 
   const { foundation, log } = engine;
   // After a time-out it may still be at work, and the next one to hold the lock must not meet it.
   await finishing.catch(() => undefined);
+  engine.abandon();
+  await engine.settled();
   await log.end();
   await foundation.queues.close().catch(() => undefined);
   await foundation.index?.close().catch(() => undefined);

@@ -1,35 +1,30 @@
 import { ioError, StoreError } from '../base/errors.js';
 import { CommitLog } from '../commit-log/commit-log.js';
-import { LogScanner } from '../commit-log/log-scanner.js';
 import { CustomFeeder, type FedLog } from '../dispatch/custom-feeder.js';
 import { Dispatcher } from '../dispatch/dispatcher.js';
-import { IndexFeeder } from '../dispatch/index-feeder.js';
 import { SafePoint } from '../dispatch/safe-point.js';
 import { encodeHost } from '../format/host-address.js';
 import { RecordEncoder } from '../format/record-encoder.js';
-import type { KeyIndex } from '../key-index/key-index.js';
 import type { Examination } from '../recovery/examine.js';
 import { readOnBehind } from '../recovery/find-resync.js';
 import { isInSpans } from '../recovery/manifest.js';
 import type { Recovered } from '../recovery/recover.js';
-import type { SkipOptions } from '../recovery/skip-damage.js';
 import type { WatermarkFile } from '../recovery/watermark-file.js';
 import { AgeClock } from '../retention/age-clock.js';
 import { Holds } from '../retention/holds.js';
 import { Retention } from '../retention/retention.js';
 import type { RecoveryReport, StoreStatus } from './contract.js';
+import { DerivedMending } from './derived-mending.js';
 import { DiskGuard } from './disk-guard.js';
 import type { Foundation } from './foundation.js';
 import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
-import { logMending } from './log-mending.js';
-import type { ReadableIndex, ReadView } from './read-view.js';
+import type { ReadView } from './read-view.js';
 import { SmallReads } from './small-reads.js';
 import { SideKeeper } from './side-keeper.js';
 
 /** Entries of derived structures that the disk does not take: above it appends are refused. */
 const FAILED_BYTES_MAX = 64 * 1024 * 1024;
-const MEND_PAUSE_MS = 10_000;
 const RETENTION_INTERVAL_MS = 10_000;
 
 /**
@@ -43,6 +38,7 @@ export class Engine {
   readonly log: CommitLog;
   readonly dispatcher: Dispatcher;
   readonly safePoint: SafePoint;
+  readonly mending: DerivedMending;
   readonly listening: Listening;
   readonly diskGuard: DiskGuard;
   /** Of the opening. */
@@ -52,15 +48,12 @@ export class Engine {
   readonly holds: Holds = new Holds();
   readonly retention: Retention;
   readonly #lock: { release(): void };
-  readonly #indexFeeder: IndexFeeder | undefined;
   readonly #customs: readonly CustomFeeder[];
   readonly #keptNumbers: KeptNumbers;
   readonly #changeCallbacks = new Set<() => void>();
   readonly #closing = new AbortController();
-  readonly #mendedAtMs = new Map<number, number>();
   #status: StoreStatus = 'open';
   #cancelRetention: (() => void) | undefined;
-  #indexMendedMs = Number.NEGATIVE_INFINITY;
   readCount = 0;
 
   constructor(
@@ -72,7 +65,7 @@ export class Engine {
     watermark: WatermarkFile,
     lock: { release(): void },
   ) {
-    const { options, platform, segments, registry, queues, index } = foundation;
+    const { options, platform, segments, queues, index } = foundation;
     this.foundation = foundation;
     this.listening = listening;
     this.recovery = report;
@@ -80,21 +73,14 @@ export class Engine {
     this.diskGuard = new DiskGuard(platform, foundation.directory, options.freeBytesMin);
     this.log = this.#makeLog(recovered);
     this.sideKeeper = new SideKeeper(foundation, this.log, recovered.manifest, found, watermark);
-    this.#indexFeeder =
-      index === undefined
-        ? undefined
-        : new IndexFeeder(
-            index,
-            segments,
-            registry,
-            () => this.dispatcher.dispatched,
-            () => this.log.flushed,
-            {
-              isOurs: (offset) => this.view.isOurs(offset),
-              readOn: async (stopped) => await readOnBehind(this.#logMending(), stopped),
-            },
-          );
-    this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.#indexFeeder, start: recovered.end });
+    this.mending = new DerivedMending(foundation, {
+      flushed: () => this.log.flushed,
+      dispatched: () => this.dispatcher.dispatched,
+      spans: () => this.sideKeeper.manifest.spans,
+      isOurs: (offset) => this.view.isOurs(offset),
+      assertOpen: () => this.assertOpen(),
+    });
+    this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.mending.indexFeeder, start: recovered.end });
     this.#customs = this.#makeCustoms();
     this.#keptNumbers = new KeptNumbers(queues);
     this.safePoint = new SafePoint(
@@ -103,9 +89,9 @@ export class Engine {
         log: this.log,
         dispatched: () => this.dispatcher.dispatched,
         queues,
-        index: this.#wholeIndex(),
+        index: index === undefined ? undefined : { sync: async (durableBefore) => await this.mending.syncIndex(durableBefore) },
         customs: this.#customs,
-        mend: async () => await this.mendAll(),
+        mend: async () => await this.mending.mendAll(),
         write: async (state) => {
           await this.sideKeeper.writeState(state);
           this.#keptNumbers.note(state.bounds);
@@ -154,21 +140,26 @@ export class Engine {
     this.#changed();
   }
 
+  /** When nothing is at work in the background any more: who holds the lock next must not meet it. */
+  async settled(): Promise<void> {
+    await this.retention.settled();
+    await this.safePoint.settled();
+    await this.mending.settled();
+    for (const custom of this.#customs) await custom.settled();
+  }
+
+  /** Nobody wants what is being made anew any more. */
+  abandon(): void {
+    this.mending.abandon(closedError(this.foundation.directory));
+    for (const custom of this.#customs) custom.end();
+  }
+
   ended(): void {
     this.#status = 'closed';
   }
 
   releaseLock(): void {
     this.#lock.release();
-  }
-
-  /** Makes anew whatever derived structure is damaged. */
-  async mendAll(): Promise<void> {
-    const { queues, index } = this.foundation;
-    for (const slot of [...queues.damagedSlots]) await this.rebuildQueue(slot);
-    await index?.look();
-    // While it is being made anew it is not damaged any more, and not whole yet.
-    if (index?.damaged === true || this.#indexFeeder?.isRebuilding === true) await this.#indexFeeder?.rebuild();
   }
 
   #onVisible(): void {
@@ -192,43 +183,6 @@ export class Engine {
 
   #changed(): void {
     for (const callback of [...this.#changeCallbacks]) callback();
-  }
-
-  /** Makes the entries of a queue anew from the log. */
-  async rebuildQueue(slot: number): Promise<void> {
-    const { queues, segments, registry } = this.foundation;
-    const topic = registry.topicOf(slot);
-    const queueId = registry.queueIdOf(slot);
-    await queues.rebuild(slot, async (put) => {
-      const limit = this.dispatcher.dispatched;
-      const mending = this.#logMending();
-      for (let from = segments.minOffset; from < limit; ) {
-        const stopped = await new LogScanner(segments).scan(
-          { from, limit, verify: true, isOurs: (at) => this.view.isOurs(at) },
-          (view, offset) => {
-            if (!view.hasQueueOffset || view.queueId !== queueId || view.topic !== topic) return;
-            const { queueOffset, recordBytes } = view;
-            put(
-              queueOffset,
-              offset,
-              recordBytes,
-              queues.keptTagsCode(slot, queueOffset, offset, recordBytes, view.storedAt, view.tagsCode()),
-            );
-          },
-        );
-        from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : await readOnBehind(mending, stopped);
-      }
-    });
-  }
-
-  /** What is known of the log where it is damaged. */
-  #logMending(): SkipOptions {
-    return logMending(this.foundation, this.sideKeeper.manifest.spans, this.dispatcher.dispatched);
-  }
-
-  /** Makes the key index anew from the log, if there is one. */
-  async rebuildIndex(): Promise<void> {
-    await this.#indexFeeder?.rebuild();
   }
 
   #makeLog(recovered: Recovered): CommitLog {
@@ -264,21 +218,9 @@ export class Engine {
       visible: () => this.log.visible,
       flushed: () => this.log.flushed,
       isOurs: (offset) => this.view.isOurs(offset),
-      readOn: async (stopped) => await readOnBehind(this.#logMending(), stopped),
+      readOn: async (stopped) => await readOnBehind(this.mending.log(), stopped),
     };
     return options.targets.map((target) => new CustomFeeder(target, log, onBroken));
-  }
-
-  /** The index as a safe point sees it: none while it is being made anew, which a query may have begun in the meantime. */
-  #wholeIndex(): Pick<KeyIndex, 'sync'> | undefined {
-    const { index } = this.foundation;
-    if (index === undefined) return undefined;
-    return {
-      sync: async (durableBefore) => {
-        const states = await index.sync(durableBefore);
-        return this.#indexFeeder?.isRebuilding === true ? undefined : states;
-      },
-    };
   }
 
   #makeRetention(): Retention {
@@ -323,29 +265,14 @@ export class Engine {
     this.retention.run(undefined, 1, this.#closing.signal).catch(() => undefined);
   }
 
-  #readableIndex(index: KeyIndex): ReadableIndex {
-    const notWhole = new StoreError('CORRUPT', `${this.foundation.paths.index}: the key index is being made anew`);
-    const isRebuilding = (): boolean => this.#indexFeeder?.isRebuilding === true;
-    return {
-      find: (topic, key, since, until, before) => index.find(topic, key, since, until, before),
-      get damage() {
-        return index.damage ?? (isRebuilding() ? notWhole : undefined);
-      },
-      get resetCount() {
-        return index.resetCount;
-      },
-      checker: (report) => index.checker(report),
-    };
-  }
-
   #makeView(): ReadView {
-    const { segments, registry, queues, index, platform, files } = this.foundation;
+    const { segments, registry, queues, platform, files } = this.foundation;
     return {
       segments,
       smallReads: new SmallReads(segments, platform.clock),
       registry,
       queues,
-      index: index === undefined ? undefined : this.#readableIndex(index),
+      index: this.mending.readableIndex,
       clock: platform.clock,
       visible: () => this.log.visible,
       flushed: () => this.log.flushed,
@@ -357,39 +284,14 @@ export class Engine {
         this.#changeCallbacks.add(each);
         return () => this.#changeCallbacks.delete(each);
       },
-      mendQueue: async (slot) => await this.#mendQueue(slot),
-      mendIndex: async () => await this.#mendIndex(),
+      mendQueue: async (slot) => await this.mending.mendQueue(slot),
+      mendIndex: async () => await this.mending.mendIndex(),
       breathe: async () => await files.breathe(),
       countRead: (count) => {
         this.readCount += count;
       },
       closing: this.#closing.signal,
     };
-  }
-
-  async #mendQueue(slot: number): Promise<boolean> {
-    const { queues, platform } = this.foundation;
-    const running = queues.rebuilding(slot);
-    if (running !== undefined) {
-      await running;
-      return true;
-    }
-    const nowMs = platform.clock.monotonicMs();
-    const last = this.#mendedAtMs.get(slot);
-    if (last !== undefined && nowMs - last < MEND_PAUSE_MS) return false;
-    this.#mendedAtMs.set(slot, nowMs);
-    await this.rebuildQueue(slot);
-    return true;
-  }
-
-  async #mendIndex(): Promise<boolean> {
-    const { index, platform } = this.foundation;
-    if (index === undefined || this.#indexFeeder === undefined) return false;
-    const nowMs = platform.clock.monotonicMs();
-    if (!this.#indexFeeder.isRebuilding && nowMs - this.#indexMendedMs < MEND_PAUSE_MS) return false;
-    this.#indexMendedMs = nowMs;
-    await this.#indexFeeder.rebuild();
-    return true;
   }
 }
 

@@ -15,21 +15,21 @@ import { verifyStore } from './verify.js';
 export async function repair(engine: Engine, options: Abortable | undefined): Promise<RecoveryReport> {
   engine.assertOpen();
   refuseUnknown(options ?? {}, ['signal'], 'repair option');
-  const signal = options?.signal;
-  signal?.throwIfAborted();
+  const signal = AbortSignal.any([engine.closingSignal, ...(options?.signal === undefined ? [] : [options.signal])]);
+  signal.throwIfAborted();
   if (engine.log.failure !== undefined) throw engine.log.failure;
   // What is repaired must not be deleted meanwhile.
   const held = engine.holds.add(0);
   try {
     await engine.retention.settled();
     engine.assertOpen();
-    return await repairHeld(engine, signal);
+    return await engine.mending.working(repairHeld(engine, signal));
   } finally {
     held.release();
   }
 }
 
-async function repairHeld(engine: Engine, signal: AbortSignal | undefined): Promise<RecoveryReport> {
+async function repairHeld(engine: Engine, signal: AbortSignal): Promise<RecoveryReport> {
   const { foundation, view, log } = engine;
   const { platform, segments, registry } = foundation;
   const startMs = platform.clock.monotonicMs();
@@ -56,7 +56,10 @@ async function repairHeld(engine: Engine, signal: AbortSignal | undefined): Prom
     for (const queue of skipped.queues) slots.add(registry.slotOf(queue.topic, queue.queueId));
     from = stopped.offset;
   }
-  for (const slot of slots) await engine.rebuildQueue(slot);
+  for (const slot of slots) {
+    signal.throwIfAborted();
+    await engine.mending.rebuildQueue(slot);
+  }
   await mendDerived(engine, signal);
   return {
     cleanShutdown: engine.recovery.cleanShutdown,
@@ -71,16 +74,18 @@ async function repairHeld(engine: Engine, signal: AbortSignal | undefined): Prom
 }
 
 /** Queues and index as they do not fit the log, now that it is whole, are made anew: they may have been made while it was not. */
-async function mendDerived(engine: Engine, signal: AbortSignal | undefined): Promise<void> {
+async function mendDerived(engine: Engine, signal: AbortSignal): Promise<void> {
   const { registry } = engine.foundation;
-  await engine.mendAll();
+  signal.throwIfAborted();
+  await engine.mending.mendAll();
   const { faults, faultCount } = await verifyStore(engine.view, { signal });
   if (faultCount === 0) return;
   const places = new Set(faults.map((fault) => fault.where));
   for (let slot = 0; slot < registry.count; slot += 1) {
     const isFaulty = places.delete(`${registry.topicOf(slot)}/${registry.queueIdOf(slot)}`);
-    if (isFaulty || faultCount > faults.length) await engine.rebuildQueue(slot);
+    signal.throwIfAborted();
+    if (isFaulty || faultCount > faults.length) await engine.mending.rebuildQueue(slot);
   }
   // What is left of them are paths: of the index, for the log has just been read.
-  if (places.size > 0 || faultCount > faults.length) await engine.rebuildIndex();
+  if (places.size > 0 || faultCount > faults.length) await engine.mending.rebuildIndex();
 }

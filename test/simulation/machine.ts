@@ -7,6 +7,7 @@ import {
   type MemoryPlatform,
   memoryPlatform,
 } from '../../src/testing/index.js';
+import { aroundCalls } from '../contract/around-calls.js';
 import { SimulatedClock } from './simulated-clock.js';
 
 export type Keep = 'synced' | 'random' | 'all';
@@ -26,6 +27,8 @@ export class Machine {
   readonly #seed: number;
   #memory: MemoryPlatform;
   #faulty: FaultyPlatform;
+  #platform: Platform;
+  #underWayCount = 0;
   #successor: MemoryPlatform | undefined;
   #struckBefore = 0;
   #bomb: { callsLeft: number; readonly keep: Keep; readonly chance: number } | undefined;
@@ -40,11 +43,16 @@ export class Machine {
     this.#seed = options.seed;
     this.#memory = memoryPlatform({ seed: options.seed, clock: this.clock, blockBytes: options.blockBytes });
     this.#faulty = this.#makeFaulty();
+    this.#platform = this.#counted();
   }
 
   /** What a store runs on. A new one after each crash. */
   get platform(): Platform {
-    return this.#faulty;
+    return this.#platform;
+  }
+  /** Calls that have begun and not ended. */
+  get underWayCount(): number {
+    return this.#underWayCount;
   }
   /** Without faults, bombs and counting: how a check looks at the disk. */
   get bare(): Platform {
@@ -111,6 +119,7 @@ export class Machine {
     this.#memory = this.#successor;
     this.#successor = undefined;
     this.#faulty = this.#makeFaulty();
+    this.#platform = this.#counted();
   }
 
   #makeFaulty(): FaultyPlatform {
@@ -118,6 +127,18 @@ export class Machine {
       seed: this.#seed + this.crashCount,
       onCall: this.#onLine,
       before: () => this.#beforeCall(),
+    });
+  }
+
+  #counted(): Platform {
+    this.#underWayCount = 0;
+    return aroundCalls<Platform>(this.#faulty, (_, __, call) => {
+      const result = call();
+      if (!(result instanceof Promise)) return result;
+      this.#underWayCount += 1;
+      return result.finally(() => {
+        this.#underWayCount -= 1;
+      });
     });
   }
 

@@ -168,6 +168,10 @@ export class Session {
     await this.settle(Promise.all(closings), 'close');
     await this.settleAll();
     while (this.#lingering.size > 0) await this.settle(Promise.all(this.#lingering), 'a tail of a closed store');
+    must(machine.underWayCount === 0, () => `${machine.underWayCount} calls of the file system are under way after close`);
+    const { callCount } = machine;
+    await machine.clock.quiet();
+    must(machine.callCount === callCount, () => `${machine.callCount - callCount} calls of the file system after close`);
     if (!machine.isDown) {
       must(machine.openPaths.length === 0, () => `after close these files are open: ${machine.openPaths.join(' ')}`);
       if (how === 'leave') machine.crash(pick(this.random, this.keeps));

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Store } from '../../src/index.js';
 import { manualClock, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
-import { failure, openTiny, readQueue, root, systemError, texts, turns } from '../contract/harness.js';
+import { aroundCalls } from '../contract/around-calls.js';
+import { filesBelow, writeInto } from '../contract/disk-surgery.js';
+import { collect, failure, openTiny, readQueue, root, systemError, texts, turns, until } from '../contract/harness.js';
 
 const queue = { topic: 'T' };
 
@@ -194,8 +197,8 @@ describe('close', () => {
     const base = memoryPlatform({ clock });
     let hangs = false;
     let waiting: (() => void) | undefined;
-    const hanging = withHangingSync(base, async () => {
-      if (hangs) await new Promise<void>((resolve) => (waiting = resolve));
+    const hanging = aroundCalls(base, (op, _, call) => {
+      return op === 'sync' && hangs ? new Promise<void>((resolve) => (waiting = resolve)).then(call) : call();
     });
     const opening = openTiny(hanging, { flush: 'async', flushIntervalMs: 1_000_000 });
     await clock.advance(10);
@@ -239,39 +242,76 @@ describe('close', () => {
   });
 });
 
-function withHangingSync(base: ReturnType<typeof memoryPlatform>, before: () => Promise<void>): ReturnType<typeof memoryPlatform> {
-  const { fs } = base;
-  return {
-    ...base,
-    fs: {
-      exists: (path) => fs.exists(path),
-      list: (path) => fs.list(path),
-      makeDirectory: async (path) => await fs.makeDirectory(path),
-      rename: async (from, to) => await fs.rename(from, to),
-      remove: async (path) => await fs.remove(path),
-      link: async (from, to) => await fs.link(from, to),
-      copy: async (from, to, bytes) => await fs.copy(from, to, bytes),
-      syncDirectory: async (path) => await fs.syncDirectory(path),
-      lockDirectory: (path) => fs.lockDirectory(path),
-      diskUsage: async (path) => await fs.diskUsage(path),
-      open: (path, mode) => {
-        const file = fs.open(path, mode);
-        return {
-          path,
-          readSync: (into, at) => file.readSync(into, at),
-          read: async (into, at) => await file.read(into, at),
-          writeSync: (parts, at) => file.writeSync(parts, at),
-          write: async (parts, at) => await file.write(parts, at),
-          truncate: async (bytes) => await file.truncate(bytes),
-          sizeBytes: () => file.sizeBytes(),
-          linkCount: () => file.linkCount(),
-          close: async () => await file.close(),
-          sync: async (kind) => {
-            await before();
-            await file.sync(kind);
-          },
-        };
-      },
-    },
-  };
-}
+/** What a store may be at in the background, and the first call of it that changes something. */
+const works: readonly {
+  readonly name: string;
+  readonly begin: (store: Store) => Promise<unknown>;
+  readonly op: string;
+  readonly path: RegExp;
+  readonly damaged?: RegExp;
+}[] = [
+  { name: 'a deletion', begin: (store) => store.clean({ before: 8192 }), op: 'remove', path: /commitlog/ },
+  { name: 'a safe point', begin: (store) => store.snapshot('/copy'), op: 'rename', path: /stratalog\/tmp\/[0-9a-f]{16}$/ },
+  { name: 'a repair', begin: (store) => store.repair(), op: 'write', path: /stratalog\/aside/, damaged: /commitlog\/0{20}$/ },
+  {
+    name: 'an index that is made anew',
+    begin: (store) => collect(store.findByKey({ ...queue, key: 'k' })),
+    op: 'rename',
+    path: /\/index\//,
+    damaged: /\/index\/\d+$/,
+  },
+  {
+    name: 'a queue that is made anew',
+    begin: (store) => readQueue(store, queue),
+    op: 'makeDirectory',
+    path: /stratalog\/rebuild/,
+    damaged: /consumequeue\/T\/0\//,
+  },
+];
+
+describe('a store that has failed', () => {
+  it.each(works)('keeps the lock until $name has come to its end', async ({ begin, op, path, damaged }) => {
+    const base = memoryPlatform();
+    let isFailing = false;
+    let release: (() => void) | undefined;
+    let isHeld = false;
+    let calls = 0;
+    const platform = aroundCalls(base, (each, at, call) => {
+      calls += 1;
+      if (isFailing && each === 'sync' && /\d{20}$/.test(at) && !at.includes('consumequeue')) return Promise.reject(systemError('EIO'));
+      if (release !== undefined || !isHeld || each !== op || !path.test(at)) return call();
+      return new Promise<void>((resolve) => (release = resolve)).then(call);
+    });
+    const filled = await openTiny(base);
+    for (let i = 0; i < 60; i += 1) await filled.append({ ...queue, body: `m-${i}`.padEnd(200), keys: ['k'] });
+    await filled.close();
+    const store = await openTiny(platform);
+    await store.append({ ...queue, body: 'first of this run' });
+    if (damaged !== undefined) {
+      const file = filesBelow(base, root).find((each) => damaged.test(each))!;
+      await writeInto(base, file, Buffer.alloc(400, 0xff), 100);
+    }
+    isHeld = true;
+    const working = failure(() => begin(store));
+    await until(() => release !== undefined);
+    isFailing = true;
+    expect(await failure(() => store.append({ ...queue, body: 'doubtful' }))).toMatchObject({ code: 'STORE_FAILED' });
+    let isClosed = false;
+    const closing = failure(() => store.close()).finally(() => {
+      isClosed = true;
+    });
+    await turns(200);
+    expect(isClosed).toBe(false);
+    expect(base.fs.lockDirectory(root)).toBeUndefined();
+    release!();
+    expect(await closing).toMatchObject({ code: 'STORE_FAILED' });
+    const callsAtClose = calls;
+    await working;
+    await turns(200);
+    expect(calls).toBe(callsAtClose);
+    const again = await openTiny(base);
+    await again.repair();
+    expect(await again.verify()).toMatchObject({ ok: true });
+    await again.close();
+  });
+});

@@ -1,0 +1,166 @@
+import { StoreError } from '../base/errors.js';
+import { LogScanner } from '../commit-log/log-scanner.js';
+import { IndexFeeder } from '../dispatch/index-feeder.js';
+import { readOnBehind } from '../recovery/find-resync.js';
+import type { OwnSpan } from '../recovery/manifest.js';
+import type { SkipOptions } from '../recovery/skip-damage.js';
+import type { Foundation } from './foundation.js';
+import { logMending } from './log-mending.js';
+import type { ReadableIndex } from './read-view.js';
+
+/** Reads that meet the same damage again and again have it mended once in so long. */
+const MEND_PAUSE_MS = 10_000;
+
+/** The log as it stands, and what is known of it. */
+export interface MendedLog {
+  readonly flushed: () => number;
+  readonly dispatched: () => number;
+  readonly spans: () => readonly OwnSpan[];
+  readonly isOurs: (offset: number) => boolean;
+  /** Throws where no new work may begin. */
+  readonly assertOpen: () => void;
+}
+
+/** Makes queues and key index anew from the log where they are damaged: for reads that have met it, for safe points and for `repair`. */
+export class DerivedMending {
+  /** Undefined: there is no index. */
+  readonly indexFeeder: IndexFeeder | undefined;
+  readonly #foundation: Foundation;
+  readonly #log: MendedLog;
+  readonly #abandoning = new AbortController();
+  readonly #works = new Set<Promise<unknown>>();
+  readonly #queueMendedAtMs = new Map<number, number>();
+  #indexMendedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(foundation: Foundation, log: MendedLog) {
+    this.#foundation = foundation;
+    this.#log = log;
+    const { index, segments, registry } = foundation;
+    if (index === undefined) return;
+    this.indexFeeder = new IndexFeeder(index, segments, registry, log.dispatched, log.flushed, {
+      isOurs: log.isOurs,
+      readOn: async (stopped) => await readOnBehind(this.log(), stopped),
+      signal: this.#abandoning.signal,
+    });
+  }
+
+  /** What is known of the log where it is damaged. */
+  log(): SkipOptions {
+    return logMending(this.#foundation, this.#log.spans(), this.#log.dispatched());
+  }
+
+  /** The key index as queries see it. */
+  get readableIndex(): ReadableIndex | undefined {
+    const { index, paths } = this.#foundation;
+    if (index === undefined) return undefined;
+    const notWhole = new StoreError('CORRUPT', `${paths.index}: the key index is being made anew`);
+    const isRebuilding = (): boolean => this.#isIndexRebuilding;
+    return {
+      find: (topic, key, since, until, before) => index.find(topic, key, since, until, before),
+      get damage() {
+        return index.damage ?? (isRebuilding() ? notWhole : undefined);
+      },
+      get resetCount() {
+        return index.resetCount;
+      },
+      checker: (report) => index.checker(report),
+    };
+  }
+
+  /** As a safe point sees the key index: none while it is being made anew, which a query may have begun in the meantime. */
+  async syncIndex(durableBefore: number): Promise<readonly { name: string; entryCount: number; endPhysicalOffset: number }[] | undefined> {
+    const states = await this.#foundation.index?.sync(durableBefore);
+    return this.#isIndexRebuilding ? undefined : states;
+  }
+
+  /** All that is damaged. */
+  async mendAll(): Promise<void> {
+    const { queues, index } = this.#foundation;
+    for (const slot of [...queues.damagedSlots]) await this.rebuildQueue(slot);
+    await index?.look();
+    // While it is being made anew it is not damaged any more, and not whole yet.
+    if (index?.damaged === true || this.#isIndexRebuilding) await this.rebuildIndex();
+  }
+
+  /** For a read; false: not again so soon. */
+  async mendQueue(slot: number): Promise<boolean> {
+    this.#log.assertOpen();
+    const { queues, platform } = this.#foundation;
+    const running = queues.rebuilding(slot);
+    if (running !== undefined) {
+      await running;
+      return true;
+    }
+    const nowMs = platform.clock.monotonicMs();
+    const last = this.#queueMendedAtMs.get(slot);
+    if (last !== undefined && nowMs - last < MEND_PAUSE_MS) return false;
+    this.#queueMendedAtMs.set(slot, nowMs);
+    await this.rebuildQueue(slot);
+    return true;
+  }
+
+  /** As `mendQueue`. */
+  async mendIndex(): Promise<boolean> {
+    this.#log.assertOpen();
+    if (this.indexFeeder === undefined) return false;
+    const nowMs = this.#foundation.platform.clock.monotonicMs();
+    if (!this.#isIndexRebuilding && nowMs - this.#indexMendedAtMs < MEND_PAUSE_MS) return false;
+    this.#indexMendedAtMs = nowMs;
+    await this.rebuildIndex();
+    return true;
+  }
+
+  async rebuildQueue(slot: number): Promise<void> {
+    await this.working(this.#rebuildQueue(slot));
+  }
+
+  async rebuildIndex(): Promise<void> {
+    if (this.indexFeeder !== undefined) await this.working(this.indexFeeder.rebuild());
+  }
+
+  /** `settled` waits for it too. */
+  async working<T>(work: Promise<T>): Promise<T> {
+    this.#works.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#works.delete(work);
+    }
+  }
+
+  /** Nobody wants what is being made anew any more: it ends with `reason`. */
+  abandon(reason: StoreError): void {
+    this.#abandoning.abort(reason);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#works);
+  }
+
+  get #isIndexRebuilding(): boolean {
+    return this.indexFeeder?.isRebuilding === true;
+  }
+
+  async #rebuildQueue(slot: number): Promise<void> {
+    const { queues, segments, registry } = this.#foundation;
+    const topic = registry.topicOf(slot);
+    const queueId = registry.queueIdOf(slot);
+    const { isOurs } = this.#log;
+    await queues.rebuild(slot, async (put) => {
+      const limit = this.#log.dispatched();
+      const mending = this.log();
+      for (let from = segments.minOffset; from < limit; ) {
+        const stopped = await new LogScanner(segments).scan(
+          { from, limit, verify: true, isOurs, signal: this.#abandoning.signal },
+          (view, offset) => {
+            if (!view.hasQueueOffset || view.queueId !== queueId || view.topic !== topic) return;
+            const { queueOffset, recordBytes } = view;
+            const tagsCode = queues.keptTagsCode(slot, queueOffset, offset, recordBytes, view.storedAt, view.tagsCode());
+            put(queueOffset, offset, recordBytes, tagsCode);
+          },
+        );
+        from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : await readOnBehind(mending, stopped);
+      }
+    });
+  }
+}
