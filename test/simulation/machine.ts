@@ -77,16 +77,14 @@ export class Machine {
 
   addFault(rule: FaultRule): void {
     this.tell(`> fault ${JSON.stringify({ ...rule, path: rule.path?.source, count: String(rule.count) })}`);
-    this.#faulty.add(rule);
+    this.#faulty.add(sparingTheRoot(rule));
   }
 
   /** The fault strikes at the `call`th call from now, or, where it cannot happen to that one, at the next to which it can. */
   addFaultAt(call: number, fault: Fault, forGood: boolean): void {
     this.tell(`> fault at call ${call}${forGood ? ' and from there on' : ''}: ${JSON.stringify(fault)}`);
     this.hasCutReads ||= fault.kind === 'short-read';
-    // A root that nobody may write to has not been written to either: the store goes on where it cannot sync it.
-    const isRefusal = fault.kind === 'error' && refusals.has(fault.code);
-    const rule = { fault, count: forGood ? Number.POSITIVE_INFINITY : 1, ...(isRefusal ? { path: /^\/./ } : {}) };
+    const rule = sparingTheRoot({ fault, count: forGood ? Number.POSITIVE_INFINITY : 1 });
     this.#planned = { call: this.callCount + call, rule };
   }
 
@@ -150,4 +148,10 @@ export class Machine {
     bomb.callsLeft -= 1;
     if (bomb.callsLeft <= 0) this.crash(bomb.keep, bomb.chance);
   }
+}
+
+/** A root that nobody may write to has not been written to either: the store goes on where it cannot sync it. */
+function sparingTheRoot(rule: FaultRule): FaultRule {
+  const isRefusal = rule.fault.kind === 'error' && refusals.has(rule.fault.code);
+  return isRefusal && rule.path === undefined ? { ...rule, path: /^\/./ } : rule;
 }
