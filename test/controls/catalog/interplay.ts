@@ -9,7 +9,7 @@ const fewDescriptorTests: readonly string[] = [
   'test/store/verify.test.ts',
 ];
 
-/** Controls that show only where several things meet: many files and few descriptors. */
+/** Controls that show only where several things meet: many files and few descriptors, a failure and what is going on beside it. */
 export const interplayControls: readonly Control[] = [
   {
     name: 'file-in-use-evicted',
@@ -20,5 +20,16 @@ export const interplayControls: readonly Control[] = [
     replace: '      if (entry === kept) continue;\n      entry.pinCount = 0;',
     caughtBy: { simulation: 60 },
     tests: fewDescriptorTests,
+  },
+  {
+    name: 'lock-given-up-while-at-work',
+    breaks: 'A store that has failed gives up its lock without waiting for what is at work on its files in the background.',
+    promise: 'One process has a directory at a time.',
+    file: 'src/store/close.ts',
+    find: `  engine.abandon();
+  await engine.settled();`,
+    replace: '  engine.abandon();',
+    caughtBy: { simulation: 600, tests: 1 },
+    tests: ['test/store/close.test.ts'],
   },
 ];
