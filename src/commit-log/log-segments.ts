@@ -130,7 +130,8 @@ export class LogSegments {
 
   /** Takes back segments that were made but never linked, from `base` on. */
   async discardFrom(base: number): Promise<void> {
-    for (const each of this.#bases.filter((candidate) => candidate >= base).reverse()) {
+    const discarded = this.#bases.filter((candidate) => candidate >= base).reverse();
+    for (const each of discarded) {
       const segment = defined(this.#open.get(each), 'a segment to discard');
       assert(!segment.linked, 'a linked segment is never discarded');
       this.#bases.pop();
@@ -138,6 +139,7 @@ export class LogSegments {
       await this.#files.forget(segment.path);
       await this.#fs.remove(this.makingPathOf(each));
     }
+    if (discarded.length > 0) await this.#syncMaking();
   }
 
   /** The segment being written that holds `offset`; undefined: there is none yet. */
@@ -217,8 +219,21 @@ export class LogSegments {
       await file.close();
       await this.#fs.remove(this.makingPathOf(base));
     }
-    // Back after a power cut, it would look as if we had been killed while rolling.
-    if (made.length > 0) await this.#fs.syncDirectory(this.#makingDirectory);
+    if (made.length > 0) await this.#syncMaking();
+  }
+
+  /** A removed segment that is back after a power cut would look as if we had been killed while rolling, and be taken into the log. */
+  async #syncMaking(): Promise<void> {
+    await this.#fs.syncDirectory(this.#makingDirectory);
+  }
+
+  async #removeMade(path: string): Promise<void> {
+    try {
+      await this.#fs.remove(path);
+      await this.#syncMaking();
+    } catch {
+      // Then it is in the way again, at the next try.
+    }
   }
 
   #make(base: number): StoreFile {
@@ -234,7 +249,7 @@ export class LogSegments {
       return this.#fs.open(path, 'create');
     } catch (error) {
       // Left by somebody else. It may hold records that were rejected, so it is never used: away with it, for the next try.
-      if (systemErrorCode(error) === 'EEXIST') this.#removing = this.#fs.remove(path).catch(() => undefined);
+      if (systemErrorCode(error) === 'EEXIST') this.#removing = this.#removeMade(path);
       throw error;
     }
   }

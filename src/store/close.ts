@@ -51,9 +51,15 @@ async function finish(engine: Engine): Promise<void> {
 }
 
 async function release(engine: Engine, finishing: Promise<void>): Promise<void> {
-  const { foundation, log } = engine;
   // After a time-out it may still be at work, and the next one to hold the lock must not meet it.
   await finishing.catch(() => undefined);
+  await endEngine(engine);
+  engine.releaseLock();
+}
+
+/** Ends what it does in the background, and closes its files: before the lock is given up. */
+export async function endEngine(engine: Engine): Promise<void> {
+  const { foundation, log } = engine;
   engine.abandon();
   await engine.settled();
   await log.end();
@@ -62,5 +68,4 @@ async function release(engine: Engine, finishing: Promise<void>): Promise<void> 
   await foundation.segments.close().catch(() => undefined);
   await engine.sideKeeper.closeWatermark().catch(() => undefined);
   await foundation.files.end();
-  engine.releaseLock();
 }

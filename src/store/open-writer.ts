@@ -9,6 +9,7 @@ import { ownSegment } from '../recovery/own-segment.js';
 import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
+import { endEngine } from './close.js';
 import type { RecoveryReport } from './contract.js';
 import { Engine } from './engine.js';
 import { takeFirstSafePoint } from './first-safe-point.js';
@@ -112,7 +113,8 @@ async function start(foundation: Foundation, found: Examination, startMs: number
     await forgetFailedSyncs(platform.fs, paths);
     await engine.diskGuard.look(0);
   } catch (error) {
-    await engine.sideKeeper.closeWatermark();
+    engine.beginClosing();
+    await endEngine(engine);
     throw error;
   }
   listening.recovered(engine.recovery);
@@ -155,18 +157,23 @@ async function ownLastSegment(foundation: Foundation, end: number): Promise<void
 }
 
 /**
- * What an earlier run left half made. A segment may hold records that were rejected, and its name will be needed: it must not stay. What
- * else stands there is in nobody's way.
+ * What an earlier run left half made. A segment may hold records that were rejected, and its name will be needed: it must not stay, nor
+ * come back after a power cut, when the log may have grown up to where it begins. What else stands there is in nobody's way.
  */
 async function clearMaking(foundation: Foundation): Promise<void> {
   const { fs } = foundation.platform;
-  for (const name of listIfThere(fs, foundation.paths.making)) {
+  const { making } = foundation.paths;
+  let isSegmentGone = false;
+  for (const name of listIfThere(fs, making)) {
+    const isSegment = parseSegmentName(name) !== undefined;
     try {
-      await fs.remove(`${foundation.paths.making}/${name}`);
+      await fs.remove(`${making}/${name}`);
+      isSegmentGone ||= isSegment;
     } catch (error) {
-      if (parseSegmentName(name) !== undefined) throw error;
+      if (isSegment) throw error;
     }
   }
+  if (isSegmentGone) await fs.syncDirectory(making);
 }
 
 /** The kept options of the store; what was asked for must agree with them. */

@@ -168,6 +168,7 @@ describe('LogSegments', () => {
       makingPath(2 * segmentBytes),
       makingPath(segmentBytes),
     ]);
+    expect(gates.calls.at(-1)).toMatchObject({ op: 'syncDirectory', path: makingDirectory });
     expect([segments.bases, segments.activeAt(segmentBytes)]).toEqual([[0], undefined]);
     await expect(segments.discardFrom(0)).rejects.toThrow('broken invariant');
   });

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/index.js';
-import { faultyPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { faultyPlatform, manualClock, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { contents, createFile, removeTree } from '../contract/disk-surgery.js';
-import { appendMany, failure, openTiny, readQueue, root, systemError, texts, tiny } from '../contract/harness.js';
+import { appendMany, failure, openTiny, readQueue, root, systemError, texts, tiny, turns } from '../contract/harness.js';
 import { frozenStore } from '../recovery/frozen-store.js';
 import { linesOf, survivorsOf } from '../recovery/survey.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
@@ -289,3 +289,52 @@ it('the queue files of a store that another broker made tell their size behind s
   await again.close();
   await (await openStore(root, { platform: memory, freeBytesMin: 0, queueEntriesPerFile: 16 })).close();
 });
+
+it('a store that could not be opened does nothing more, whichever call has failed, whatever time passes', async () => {
+  const clock = manualClock();
+  const filled = memoryPlatform({ clock });
+  await advanced(clock, async () => {
+    const store = await openTiny(filled, { flush: 'async' });
+    await appendMany(store, 100, { keys: ['k'] });
+    await store.close();
+  });
+  let failureCount = 0;
+  for (let nth = 1; ; nth += 1) {
+    const base = filled.crash('synced');
+    let calls = 0;
+    const platform = withFaults(base, () => {
+      calls += 1;
+      return calls === nth ? systemError('EIO') : undefined;
+    });
+    const dispatched: unknown[] = [];
+    const target = {
+      name: 'own',
+      from: () => 0,
+      dispatch: (message: unknown) => void dispatched.push(message),
+      sync: async () => undefined,
+    };
+    const options = { retention: { maxBytes: 4096 }, targets: [target] };
+    const error = await advanced(clock, async () => await failure(async () => await (await openTiny(platform, options)).close()));
+    if (calls < nth) break;
+    if ((error as Error).message === 'nothing was refused') continue;
+    failureCount += 1;
+    const soFar = { calls, dispatched: dispatched.length };
+    await clock.advance(60_000);
+    await turns(50);
+    expect({ nth, calls, dispatched: dispatched.length }).toEqual({ nth, ...soFar });
+  }
+  expect(failureCount).toBeGreaterThan(20);
+}, 60_000);
+
+/** What comes of `work` while time passes. */
+async function advanced<T>(clock: ReturnType<typeof manualClock>, work: () => Promise<T>): Promise<T> {
+  let isDone = false;
+  const working = work().finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    await turns(1);
+    await clock.advance(1);
+  }
+  return await working;
+}
