@@ -328,11 +328,11 @@ it('a store that could not be opened does nothing more, whichever call has faile
 
 /** What comes of `work` while time passes. */
 async function advanced<T>(clock: ReturnType<typeof manualClock>, work: () => Promise<T>): Promise<T> {
-  let isDone = false;
+  const progress = { isDone: false };
   const working = work().finally(() => {
-    isDone = true;
+    progress.isDone = true;
   });
-  while (!isDone) {
+  while (!progress.isDone) {
     await turns(1);
     await clock.advance(1);
   }
