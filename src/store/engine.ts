@@ -246,6 +246,8 @@ export class Engine {
       afterDelete: async (minOffset) => {
         await queues.trim(minOffset);
         await index?.trim(minOffset);
+        // One that is damaged has not followed. Where it cannot be made anew, reads speak of it.
+        for (const slot of [...queues.damagedSlots]) await this.mending.mendQueue(slot).catch(() => undefined);
       },
       onDeleted: (info) => this.listening.tell('onSegmentDeleted', info),
     });

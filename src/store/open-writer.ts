@@ -109,7 +109,8 @@ async function start(foundation: Foundation, found: Examination, startMs: number
     await engine.sideKeeper.writeManifest(undefined);
     await engine.sideKeeper.writeFirstWatermark(recovered);
     await platform.fs.syncDirectory(paths.own);
-    if (!recovered.clean || found.state === undefined) await takeFirstSafePoint(engine);
+    const isWhole = foundation.queues.damagedSlots.size === 0;
+    if (!recovered.clean || found.state === undefined || !isWhole) await takeFirstSafePoint(engine);
     await forgetFailedSyncs(platform.fs, paths);
     await engine.diskGuard.look(0);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { appendMany, failure, openTiny, systemError } from '../contract/harness.js';
+import { appendMany, failure, openTiny, readLog, root, systemError } from '../contract/harness.js';
 
 describe('clean', () => {
   it('refuses options that are none, names its own, and deletes nothing then', async () => {
@@ -42,6 +42,44 @@ describe('clean', () => {
     failing = false;
     await store.clean({ before: 8192 });
     expect(store.stats().minOffset).toBe(8192);
+    await store.close();
+  });
+
+  it('leaves the bounds of a queue right that could not be read for a moment', async () => {
+    let isFailing = false;
+    const platform = withFaults(memoryPlatform(), ({ op, path }) => {
+      if (!isFailing || op !== 'readSync' || !path.includes('consumequeue')) return undefined;
+      isFailing = false;
+      return systemError('EIO');
+    });
+    const store = await openTiny(platform);
+    await appendMany(store, 100);
+    await store.flush();
+    await store.snapshot('/copy');
+    isFailing = true;
+    await store.clean({ before: 8192 });
+    expect(isFailing).toBe(false);
+    const [first] = await readLog(store);
+    expect(store.bounds({ topic: 'T' }).min).toBe(first!.queueOffset);
+    await store.close();
+  });
+
+  it('as does the opening of a store whose oldest segments somebody has taken away', async () => {
+    const base = memoryPlatform();
+    const filled = await openTiny(base);
+    await appendMany(filled, 100);
+    await filled.close();
+    await base.fs.remove(`${root}/commitlog/${'0'.repeat(20)}`);
+    let isFailing = true;
+    const platform = withFaults(base, ({ op, path }) => {
+      if (!isFailing || op !== 'readSync' || !path.includes('consumequeue')) return undefined;
+      isFailing = false;
+      return systemError('EIO');
+    });
+    const store = await openTiny(platform);
+    expect(store.recovery.cleanShutdown).toBe(true);
+    const [first] = await readLog(store);
+    expect(store.bounds({ topic: 'T' }).min).toBe(first!.queueOffset);
     await store.close();
   });
 });
