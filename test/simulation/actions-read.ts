@@ -159,9 +159,9 @@ async function readEverything(session: Session): Promise<void> {
   const { store, model } = session;
   await session.settleAll();
   await guarded(session, 'reading everything', async () => {
-    const count = model.sent.length;
+    const { taken } = model;
     await store.flush();
-    model.flushed(count);
+    model.flushed(taken);
     const log = await session.readAll(store);
     const present = model.inOrder(log);
     for (const sent of visible(session)) must(present.has(sent), () => `message ${sent.id} is not in the log`);

@@ -86,6 +86,7 @@ export async function appendAll(session: Session): Promise<void> {
       const one = compose(session, flush, { stream });
       sent.push(one);
       yield one.message;
+      one.isTaken = true;
     }
   };
   const stored = (count: number): void => {
@@ -106,10 +107,10 @@ export async function appendAll(session: Session): Promise<void> {
 }
 
 export async function flushNow(session: Session): Promise<void> {
-  const count = session.model.sent.length;
+  const { taken } = session.model;
   try {
     const { flushedOffset } = await session.store.flush();
-    session.model.flushed(count);
+    session.model.flushed(taken);
     session.model.durableBelow(flushedOffset);
   } catch (error) {
     session.permit(error, 'flush');

@@ -21,6 +21,8 @@ export interface Sent {
   readonly tooLate: boolean;
   /** Lower numbers of its queue belonged to durable messages when it was sent. */
   readonly queueOffsetMin: number;
+  /** The store has it from its caller: of an import only once that has been asked for the next one. */
+  isTaken: boolean;
   fate: Fate;
   durable: boolean;
   /** A reader was given it. */
@@ -95,6 +97,7 @@ export class Model {
         ...(random.chance(0.2) ? { properties: { 'p q': `v ${id}` } } : {}),
         ...(random.chance(0.1) ? { flag: random.below(1000) } : {}),
       },
+      isTaken: how.stream === undefined,
       fate: 'pending',
       durable: false,
       seen: false,
@@ -130,9 +133,14 @@ export class Model {
     sent.fate = error.stored === 'unknown' ? 'unknown' : 'refused';
   }
 
-  /** All that was sent before the first `count` messages is durable, unless it was refused. */
-  flushed(count: number): void {
-    for (const sent of this.sent.slice(0, count)) {
+  /** What a flush that is called now will have made durable. */
+  get taken(): readonly Sent[] {
+    return this.sent.filter(({ isTaken }) => isTaken);
+  }
+
+  /** All of it is durable, unless it was refused. */
+  flushed(taken: readonly Sent[]): void {
+    for (const sent of taken) {
       if (sent.fate !== 'acknowledged') continue;
       sent.durable = true;
       this.#noteDurable(sent);

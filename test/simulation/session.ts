@@ -2,7 +2,7 @@ import { type Message, openStore, type Store, type StoreOptions, type StoreReade
 import { SeededRandom } from '../../src/testing/seeded-random.js';
 import { Deletions } from './deletions.js';
 import { type Keep, Machine } from './machine.js';
-import { Model } from './model.js';
+import { Model, type Sent } from './model.js';
 import { collect, readBack } from './read-back.js';
 import { pick, removeTree, root } from './small.js';
 import { must, Violation } from './violation.js';
@@ -161,10 +161,10 @@ export class Session {
     const flushedOffset = store.stats().flushedOffset;
     if (how === 'crash') machine.crash(pick(this.random, this.keeps));
     if (machine.isDown) model.durableBelow(flushedOffset);
-    const sentCount = model.sent.length;
+    const { taken } = model;
     const wasOpen = store.status === 'open';
     // Everything that waits must end by itself when its store does, in whatever order.
-    const closings = [this.settleReader(), this.#closeStore(sentCount, wasOpen)];
+    const closings = [this.settleReader(), this.#closeStore(taken, wasOpen)];
     await this.settle(Promise.all(closings), 'close');
     await this.settleAll();
     while (this.#lingering.size > 0) await this.settle(Promise.all(this.#lingering), 'a tail of a closed store');
@@ -189,11 +189,11 @@ export class Session {
     }
   }
 
-  async #closeStore(sentCount: number, wasOpen: boolean): Promise<void> {
+  async #closeStore(taken: readonly Sent[], wasOpen: boolean): Promise<void> {
     try {
       await this.store.close();
       must(wasOpen, () => 'close() succeeded though the store had failed');
-      this.model.flushed(sentCount);
+      this.model.flushed(taken);
     } catch (error) {
       this.permit(error, 'close()');
     }
