@@ -17,8 +17,8 @@ import type { StorePaths } from './side-files.js';
  * asked how a sync went leaves none, and needs none: the kernel tells the next one that syncs the file.
  */
 export function noteFailedSyncs(fs: FileSystem, paths: StorePaths): FileSystem {
-  const note = (path: string): void => {
-    if (path.startsWith(`${paths.root}/`)) leaveMark(fs, paths);
+  const note = async (path: string): Promise<void> => {
+    if (path.startsWith(`${paths.root}/`)) await leaveMark(fs, paths);
   };
   return {
     open: (path, mode) => new NotingFile(fs.open(path, mode), note),
@@ -98,24 +98,20 @@ async function replaceByCopy(fs: FileSystem, paths: StorePaths, path: string): P
   await fs.rename(copy, path);
 }
 
-function leaveMark(fs: FileSystem, paths: StorePaths): void {
+async function leaveMark(fs: FileSystem, paths: StorePaths): Promise<void> {
   try {
-    if (!fs.exists(paths.unsynced)) fs.open(paths.unsynced, 'create').close().catch(ignore);
+    if (!fs.exists(paths.unsynced)) await fs.open(paths.unsynced, 'create').close();
   } catch {
     // A disk that takes no name either will have lost more than this.
   }
 }
 
-function ignore(): void {
-  // It was made; that is all that counts.
-}
-
 class NotingFile implements StoreFile {
   readonly path: string;
   readonly #file: StoreFile;
-  readonly #note: (path: string) => void;
+  readonly #note: (path: string) => Promise<void>;
 
-  constructor(file: StoreFile, note: (path: string) => void) {
+  constructor(file: StoreFile, note: (path: string) => Promise<void>) {
     this.path = file.path;
     this.#file = file;
     this.#note = note;
@@ -141,7 +137,7 @@ class NotingFile implements StoreFile {
     try {
       await this.#file.sync(kind);
     } catch (error) {
-      this.#note(this.path);
+      await this.#note(this.path);
       throw error;
     }
   }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Platform, StoreFile } from '../../src/index.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
+import { noteFailedSyncs } from '../../src/recovery/failed-syncs.js';
+import { StorePaths } from '../../src/recovery/side-files.js';
+import { aroundCalls } from '../contract/around-calls.js';
 import { writeInto } from '../contract/disk-surgery.js';
 import { appendMany, collect, failure, openTiny, readLog, refusal, root, systemError, texts } from '../contract/harness.js';
 
@@ -184,4 +187,26 @@ describe('after a failed sync', () => {
     expect(disk.platform.fs.exists(`${root}/stratalog/unsynced`)).toBe(false);
     await store.close();
   });
+});
+
+it('a failed sync is told when its mark stands and is closed', async () => {
+  const base = memoryPlatform();
+  const paths = new StorePaths(root);
+  await base.fs.makeDirectory(paths.own);
+  let underWay = 0;
+  const { fs } = aroundCalls(base, (op, path, call) => {
+    if (op === 'sync') return Promise.reject(systemError('EIO'));
+    const result = call();
+    if (path !== paths.unsynced || !(result instanceof Promise)) return result;
+    underWay += 1;
+    return result.finally(() => {
+      underWay -= 1;
+    });
+  });
+  const file = noteFailedSyncs(fs, paths).open(`${root}/x`, 'create');
+  expect(await failure(() => file.sync('data'))).toMatchObject({ code: 'EIO' });
+  expect(underWay).toBe(0);
+  expect(base.fs.exists(paths.unsynced)).toBe(true);
+  await file.close();
+  expect(base.openPaths).toEqual([]);
 });
