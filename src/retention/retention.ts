@@ -41,8 +41,8 @@ export interface Deleted {
  */
 export class Retention {
   readonly #options: RetentionOptions;
-  /** storedAt of the last record of the oldest segment, once it had to be looked up. */
-  #newestOfOldest: { readonly base: number; readonly storedAt: number } | undefined;
+  /** How far the oldest segment has been read, once that was needed, and the highest storedAt of what was read. */
+  #readOfOldest: { readonly base: number; readonly end: number; readonly storedAt: number } | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #followToDo = false;
 
@@ -119,19 +119,37 @@ export class Retention {
     return usedBytes / Math.max(1, usedBytes + availableBytes) > bounds.diskUseRatioMax ? 'disk' : undefined;
   }
 
-  /** storedAt of a segment's last record: read once, for the oldest segment only. */
+  /**
+   * storedAt of a segment's last record: read once, for the oldest segment only. Where damage hides it, no less than it: what begins the
+   * next segment was not stored before it. Infinity: nothing tells.
+   */
   async #newestStoredAt(base: number): Promise<number> {
-    if (this.#newestOfOldest?.base === base) return this.#newestOfOldest.storedAt;
     const { segments, bounds, ageClock } = this.#options;
-    let storedAt = 0;
-    // A segment whose first record is young enough need not be read to its end.
-    const first = await this.#firstStoredAt(base);
-    if (first !== undefined && ageClock.nowMs() - first <= (bounds.maxAgeMs ?? 0)) return first;
-    await new LogScanner(segments).scan({ from: base, limit: base + segments.segmentBytes, verify: false, isOurs: () => false }, (view) => {
-      storedAt = Math.max(storedAt, view.storedAt);
-    });
-    this.#newestOfOldest = { base, storedAt };
-    return storedAt;
+    const segmentEnd = base + segments.segmentBytes;
+    let { end, storedAt } = this.#readOfOldest?.base === base ? this.#readOfOldest : { end: base, storedAt: 0 };
+    if (end === base) {
+      // A segment whose first record is young enough need not be read to its end.
+      const first = await this.#firstStoredAt(base);
+      if (first !== undefined && ageClock.nowMs() - first <= (bounds.maxAgeMs ?? 0)) return first;
+    }
+    if (end < segmentEnd) {
+      // From the damage on, where it stopped the last time: that may have been repaired.
+      const scan = { from: end, limit: segmentEnd, verify: false, isOurs: () => false };
+      const stopped = await new LogScanner(segments).scan(scan, (view) => {
+        storedAt = Math.max(storedAt, view.storedAt);
+      });
+      end = stopped.offset;
+      this.#readOfOldest = { base, end, storedAt };
+    }
+    return end === segmentEnd ? storedAt : Math.max(storedAt, await this.#firstStoredAtBehind(base));
+  }
+
+  async #firstStoredAtBehind(base: number): Promise<number> {
+    for (const behind of this.#options.segments.bases.filter((each) => each > base)) {
+      const storedAt = await this.#firstStoredAt(behind);
+      if (storedAt !== undefined) return storedAt;
+    }
+    return Number.POSITIVE_INFINITY;
   }
 
   async #firstStoredAt(base: number): Promise<number | undefined> {
