@@ -32,6 +32,7 @@ export class LogSegments {
   readonly #makingDirectory: string;
   /** Ascending. */
   #bases: number[] = [];
+  #firstBase = 0;
   /** Not wholly synced yet, by base. */
   readonly #open = new Map<number, Segment>();
   /** Made and not used yet, by base: one ahead of need, or what could not be given its length. */
@@ -53,13 +54,15 @@ export class LogSegments {
     return this.#bases;
   }
 
+  /** Where the log begins; without a segment, where the first one will. */
   get minOffset(): number {
-    return this.#bases[0] ?? 0;
+    return this.#bases[0] ?? this.#firstBase;
   }
 
-  /** What recovery or the follower found to be there. */
-  setBases(bases: readonly number[]): void {
+  /** What recovery or the follower found to be there. `firstBase`: where the log goes on if that is nothing. */
+  setBases(bases: readonly number[], firstBase: number = 0): void {
     this.#bases = [...bases];
+    this.#firstBase = firstBase;
   }
 
   baseOf(offset: number): number {

@@ -219,13 +219,14 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   let log = await search(from);
   for (let next = log.end; (await adoptMade(options, next)) && next === log.end; next = log.end) log = await search(next);
   await options.beforeChanges();
-  const end = Math.max(log.end, min);
+  const readableEnd = Math.max(log.end, min);
   await rewrite(
     { ...options, fs: options.platform.fs },
     watermark === undefined ? secondLastBase(segments) : durable - (durable % 4096),
-    end,
+    readableEnd,
   );
-  const cuts = await cutLog({ ...options, fs: options.platform.fs }, end);
+  const cuts = await cutLog({ ...options, fs: options.platform.fs }, readableEnd);
+  const end = goOnWithout(segments, readableEnd);
   await lengthenShort(options);
   // A killed process may have moved a segment in without living to make its name durable.
   await options.platform.fs.syncDirectory(options.paths.commitLog);
@@ -233,8 +234,8 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
   const count = await restoreDerived(options, usable, Math.min(from, end), end, feedingOver(options, end, spans));
   await cutQueues(options);
-  await options.queues.trim(min);
-  if (min > 0) await removeExpiredFiles(options);
+  await options.queues.trim(segments.minOffset);
+  if (segments.minOffset > 0) await removeExpiredFiles(options);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
   const lastRecord =
     log.lastRecord ??
@@ -248,6 +249,14 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
     skippedBytes,
     damage,
   });
+}
+
+/** Where the log ends; if no segment is left of it, it goes on with a whole one, since nothing can be read in front. */
+function goOnWithout(segments: LogSegments, end: number): number {
+  if (segments.bases.length > 0) return end;
+  const firstBase = Math.ceil(end / segments.segmentBytes) * segments.segmentBytes;
+  segments.setBases([], firstBase);
+  return firstBase;
 }
 
 /** Nothing is left on the disk behind the last entry of a queue. */
