@@ -152,9 +152,13 @@ export class Retention {
     return Number.POSITIVE_INFINITY;
   }
 
+  /** Of the first message that is left in a segment: what a repair has put in its place does not tell when that was stored. */
   async #firstStoredAt(base: number): Promise<number | undefined> {
+    const { segments } = this.#options;
     let storedAt: number | undefined;
-    await new LogScanner(this.#options.segments).scan({ from: base, limit: base + 1, verify: false, isOurs: () => false }, (view) => {
+    const scan = { from: base, limit: base + segments.segmentBytes, verify: false, isOurs: () => false };
+    await new LogScanner(segments).scan(scan, (view) => {
+      if (view.isFiller || view.isTombstone) return true;
       storedAt = view.storedAt;
       return false;
     });

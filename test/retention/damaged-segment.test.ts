@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Store } from '../../src/index.js';
+import type { Message, Store } from '../../src/index.js';
+import { encodeFiller } from '../../src/format/repair-records.js';
 import { manualClock, type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { segmentOf, writeInto } from '../contract/disk-surgery.js';
-import { openTiny, root } from '../contract/harness.js';
+import { collect, openTiny, root } from '../contract/harness.js';
+import { storeHost } from '../store/read-fixture.js';
 
 const maxAgeMs = 600_000;
 const segmentBytes = 4096;
@@ -49,6 +51,8 @@ async function open(): Promise<Running> {
   };
 }
 
+const readLogFrom = (store: Store, from: number): Promise<Message[]> => collect(store.tailAll({ from, until: 'end' }), 1);
+
 describe('retention by age, of a damaged segment', () => {
   it('does not take a young one for old because its first record is damaged', async () => {
     const { store, clock, fill, damage, close } = await open();
@@ -87,6 +91,20 @@ describe('retention by age, of a damaged segment', () => {
     await fill();
     for (const base of [0, segmentBytes, 2 * segmentBytes]) await damage(base);
     await clock.advance(3 * maxAgeMs);
+    expect(store.stats().minOffset).toBe(0);
+    await close();
+  });
+
+  it('does not believe the time of what a repair has put where the next one begins', async () => {
+    const { store, clock, platform, fill, damage, during, close } = await open();
+    await fill();
+    await damage(0);
+    const [first] = await during(readLogFrom(store, segmentBytes));
+    const filler = Buffer.alloc(first?.recordBytes ?? 0);
+    encodeFiller(filler, 0, filler.length, segmentBytes, 0, { storeHost, recordChecksum: true });
+    const { path, at } = segmentOf(root, segmentBytes, segmentBytes);
+    await during(writeInto(platform, path, filler, at));
+    await clock.advance(maxAgeMs / 2);
     expect(store.stats().minOffset).toBe(0);
     await close();
   });
