@@ -14,14 +14,15 @@ export interface NumberedLog {
  */
 export class NumbersBefore {
   readonly next: Map<string, number>;
-  /** Of the last record in front of the place. */
-  storedAt = 0;
+  /** Of the last record in front of the place; later rather than earlier, so that a search by time ends in front of what is lost. */
+  storedAt: number;
   #at: number;
 
-  /** @param next what is known of the queues at `at`. */
-  constructor(at: number, next: ReadonlyMap<string, number> = new Map()) {
+  /** @param next what is known of the queues at `at`; `storedAt`: when at the latest anything in front of it was stored. */
+  constructor(at: number, next: ReadonlyMap<string, number> = new Map(), storedAt: number = 0) {
     this.#at = at;
     this.next = new Map(next);
+    this.storedAt = storedAt;
   }
 
   /** All that lies in front of `to` has been verified. */

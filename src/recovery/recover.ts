@@ -296,7 +296,7 @@ function skipOptions(options: RecoverOptions, findings: Findings): SkipOptions {
     spans,
     durable,
     placesIn: placesOnDisk(options),
-    numbersBefore: new NumbersBefore(from, endsOf(state?.queues)),
+    numbersBefore: new NumbersBefore(from, endsOf(state?.queues), state?.lastStoredAt),
     queueEnds: endsOf(isForeign ? [] : options.found.state?.queues),
     resyncs: new Map(),
     certainResyncs: new Map(),

@@ -163,7 +163,9 @@ class Verification {
     if (offset < this.#view.segments.minOffset) return;
     if (queue === undefined)
       return this.#fault(this.#logName(offset), offset, `a record of ${record.topic}/${record.queueId}, a queue that is not there`);
-    if (queueOffset < this.#view.queues.bounds(slot).min) return;
+    const { min } = this.#view.queues.bounds(slot);
+    if (queueOffset < min)
+      return this.#fault(this.#queueName(slot), queueOffset, `in the log at ${offset}, but the queue begins at ${min}`);
     if (queueOffset > queue.next) this.#followTrim(slot, queue);
     if (queueOffset !== queue.next) {
       this.#fault(this.#queueName(slot), queue.next, `the log goes on with queue offset ${queueOffset} instead of ${queue.next}`);

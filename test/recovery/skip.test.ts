@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/index.js';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
 import { RecordView } from '../../src/format/record-view.js';
-import type { MemoryPlatform } from '../../src/testing/index.js';
+import { manualClock, type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { contents, filesBelow, flipBit, readFile, removeTree, truncateFile, writeInto } from '../contract/disk-surgery.js';
 import { openTiny, readQueue, root, texts } from '../contract/harness.js';
 import { type FrozenStore, freeze, frozenStore, type LogRecord, placeOf, walkLog } from './frozen-store.js';
@@ -426,4 +426,22 @@ describe('a record forged inside a body', () => {
       await store.close();
     }
   });
+});
+
+it('a time is still found behind whose message a damaged one was replaced', async () => {
+  const clock = manualClock();
+  const platform = memoryPlatform({ clock });
+  const store = await openTiny(platform);
+  const first = await store.append({ topic: 'T', body: 'kept' });
+  // With a safe point behind it, recovery has no need to read it.
+  await store.snapshot('/copy');
+  const second = await store.append({ topic: 'T', body: 'lost' });
+  await store.append({ topic: 'T', body: 'kept too' });
+  const time = clock.nowMs();
+  const killed = platform.crash('all');
+  await flipBit(killed, `${root}/commitlog/${'0'.repeat(20)}`, second.physicalOffset + 85);
+  const again = await openTiny(killed, { recovery: 'skip' });
+  expect(again.recovery.damage).toHaveLength(1);
+  expect(await again.offsetAt({ topic: 'T' }, time)).toBe(first.queueOffset);
+  await again.close();
 });

@@ -3,7 +3,7 @@ import { entryPhysicalOffset } from '../../src/format/queue-entry.js';
 import type { Store } from '../../src/index.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { contents, filesBelow, flipBit, readFile, removeTree, writeInto } from '../contract/disk-surgery.js';
-import { failure, openTiny, root, turns } from '../contract/harness.js';
+import { appendMany, failure, openTiny, root, turns } from '../contract/harness.js';
 import { type FrozenStore, frozenStore, placeOf } from '../recovery/frozen-store.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
 
@@ -152,4 +152,18 @@ describe('verify', () => {
       expect(await failure(() => store.verify(options as never))).toBeInstanceOf(TypeError);
     await store.close();
   });
+});
+
+it('names messages of the log that lie below the beginning of their queue: a number in front of them has been changed', async () => {
+  const platform = memoryPlatform();
+  const store = await openTiny(platform, { recordChecksum: false });
+  await appendMany(store, 3);
+  await store.close();
+  await removeTree(platform, `${root}/stratalog`);
+  await removeTree(platform, `${root}/consumequeue`);
+  await flipBit(platform, `${root}/commitlog/${'0'.repeat(20)}`, 20 + 6, 5);
+  const again = await openTiny(platform, { recordChecksum: false });
+  const { faults } = await again.verify();
+  expect(faults.map(({ where, offset }) => `${where} ${offset}`)).toEqual(['T/0 1', 'T/0 2']);
+  await again.close();
 });
