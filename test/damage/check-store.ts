@@ -178,7 +178,9 @@ class Check {
       const isNoted = damage.some(
         (note) => note.path === path && note.offset < offset - base + recordBytes && note.offset + note.bytes > offset - base,
       );
-      const isCut = offset >= end && (truncatedBytes > 0 || damage.length > 0 || this.#touched.has(message));
+      // Nothing says that what was touched had ever been durable: the log ends there, as where it was torn.
+      const isTorn = [...this.#touched].some((touched) => touched.physicalOffset >= end && touched.physicalOffset <= offset);
+      const isCut = offset >= end && (truncatedBytes > 0 || damage.length > 0 || isTorn);
       if (isNoted || isCut || !verified.ok) continue;
       this.#fail(`message at ${offset} is not readable and nothing says so`);
     }
