@@ -1,4 +1,4 @@
-import { StoreError } from '../base/errors.js';
+import { StoreError, systemErrorCode } from '../base/errors.js';
 import { parseSegmentName } from '../format/segment-name.js';
 import type { FileSystem } from '../platform/platform.js';
 import { decodeManifest, type Manifest } from './manifest.js';
@@ -30,6 +30,8 @@ export interface Examination {
 }
 
 const CHECKPOINT_BYTES = 40;
+/** What opening answers for a missing name, a directory, a link, a device and a socket. */
+const noFileCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EISDIR', 'ELOOP', 'EINVAL', 'ENXIO']);
 
 export async function examine(fs: FileSystem, paths: StorePaths): Promise<Examination> {
   refuseForeignShapes(fs, paths);
@@ -64,22 +66,21 @@ async function listSegments(fs: FileSystem, directory: string): Promise<{ found:
   return { found, strays };
 }
 
-/** Undefined for what is no file. */
+/**
+ * Undefined for what is no file: a directory, a link, a device, a socket, or nothing (any more). What is there and cannot be opened now is no
+ * such thing: whoever took it for one would leave it out.
+ */
 export async function sizeOf(fs: FileSystem, path: string): Promise<number | undefined> {
-  let file: ReturnType<FileSystem['open']>;
   try {
-    file = fs.open(path, 'read');
+    const file = fs.open(path, 'read');
+    try {
+      return file.sizeBytes();
+    } finally {
+      await file.close();
+    }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'EISDIR' || error.code === 'ELOOP')) return undefined;
+    if (noFileCodes.has(systemErrorCode(error))) return undefined;
     throw error;
-  }
-  try {
-    return file.sizeBytes();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EISDIR') return undefined;
-    throw error;
-  } finally {
-    await file.close();
   }
 }
 

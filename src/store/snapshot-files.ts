@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { systemErrorCode } from '../base/errors.js';
 import type { FileSystem } from '../platform/platform.js';
+import { sizeOf } from '../recovery/examine.js';
 
 /**
  * Makes the files of a copy, each durable before the next: directories are remembered, and made durable at the end.
@@ -71,7 +72,7 @@ export class SnapshotFiles {
         await this.copyTree(source, target, goOn);
         continue;
       }
-      const bytes = await this.#sizeOf(source);
+      const bytes = await sizeOf(this.#fs, source);
       if (bytes !== undefined) await this.copy(source, target, bytes, bytes);
     }
   }
@@ -89,19 +90,6 @@ export class SnapshotFiles {
       await file.sync('all');
     } finally {
       await file.close();
-    }
-  }
-
-  async #sizeOf(path: string): Promise<number | undefined> {
-    try {
-      const file = this.#fs.open(path, 'read');
-      try {
-        return file.sizeBytes();
-      } finally {
-        await file.close();
-      }
-    } catch {
-      return undefined;
     }
   }
 }
