@@ -77,6 +77,8 @@ export class QueueRebuilder {
       const target = this.#files.pathOf(queue.slot, index);
       await this.#openFiles.forget(target);
       await this.#fs.rename(rebuilt.pathOf(index), target);
+      // A reader may have opened the old one meanwhile.
+      await this.#openFiles.forget(target);
       old.delete(index);
     }
     for (const index of old) {

@@ -79,6 +79,8 @@ export class SafePoint {
     const { log, queues, index, customs, write, mend } = this.#options;
     await mend();
     const safeOffset = this.#options.dispatched();
+    // A user's own structure must not be ahead of the log after a power cut.
+    if (customs.length > 0) await log.flush();
     for (const custom of customs) await custom.sync(safeOffset);
     await queues.sync();
     const bounds = queues.snapshotBounds();

@@ -31,6 +31,8 @@ export async function ownSegment(options: OwnOptions, base: number): Promise<voi
   await withFile(fs, copy, 'read-write', async (file) => await file.sync('all'));
   await segments.forget(base);
   await fs.rename(copy, path);
+  // A reader may have opened the old one meanwhile.
+  await segments.forget(base);
   await fs.syncDirectory(paths.commitLog);
 }
 

@@ -1,5 +1,6 @@
 import { StoreError } from '../base/errors.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
+import { Exclusive } from '../consume-queue/exclusive.js';
 import { IndexFeeder } from '../dispatch/index-feeder.js';
 import { readOnBehind } from '../recovery/find-resync.js';
 import type { OwnSpan } from '../recovery/manifest.js';
@@ -29,6 +30,7 @@ export class DerivedMending {
   readonly #log: MendedLog;
   readonly #abandoning = new AbortController();
   readonly #works = new Set<Promise<unknown>>();
+  readonly #repairs = new Exclusive();
   readonly #queueMendedAtMs = new Map<number, number>();
   #indexMendedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -116,6 +118,11 @@ export class DerivedMending {
 
   async rebuildIndex(): Promise<void> {
     if (this.indexFeeder !== undefined) await this.working(this.indexFeeder.rebuild());
+  }
+
+  /** One repair after the other: two would set the same bytes aside and own the same segments. */
+  async repairing<T>(repair: () => Promise<T>): Promise<T> {
+    return await this.working(this.#repairs.run(repair));
   }
 
   /** `settled` waits for it too. */

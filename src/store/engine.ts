@@ -247,7 +247,7 @@ export class Engine {
         await queues.trim(minOffset);
         await index?.trim(minOffset);
         // One that is damaged has not followed. Where it cannot be made anew, reads speak of it.
-        for (const slot of [...queues.damagedSlots]) await this.mending.mendQueue(slot).catch(() => undefined);
+        for (const slot of [...queues.damagedSlots]) await this.mending.rebuildQueue(slot).catch(() => undefined);
       },
       onDeleted: (info) => this.listening.tell('onSegmentDeleted', info),
     });

@@ -23,13 +23,14 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   try {
     await engine.retention.settled();
     engine.assertOpen();
-    return await engine.mending.working(repairHeld(engine, signal));
+    return await engine.mending.repairing(async () => await repairHeld(engine, signal));
   } finally {
     held.release();
   }
 }
 
 async function repairHeld(engine: Engine, signal: AbortSignal): Promise<RecoveryReport> {
+  signal.throwIfAborted();
   const { foundation, view, log } = engine;
   const { platform, segments, registry } = foundation;
   const startMs = platform.clock.monotonicMs();

@@ -76,11 +76,12 @@ function setUp(options: { index?: boolean; customs?: number; segmentBytes?: numb
 }
 
 describe('SafePoint', () => {
-  it('mends, then writes and syncs derived files, then the log, then the index, and the state last of all', async () => {
+  it('mends, then syncs the log for the sake of the targets, then derived files, then the log, then the index, and the state last of all', async () => {
     const setup = setUp({ customs: 2 });
     await setup.safePoint.take(false);
     expect(setup.calls).toEqual([
       'mend',
+      'log.flush',
       'custom0.sync 1000',
       'custom1.sync 1000',
       'queues.sync',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
+import { flipBit, segmentOf, writeInto } from '../contract/disk-surgery.js';
 import { appendMany, failure, openTiny, readLog, root, systemError } from '../contract/harness.js';
 
 describe('clean', () => {
@@ -81,6 +82,27 @@ describe('clean', () => {
     const [first] = await readLog(store);
     expect(store.bounds({ topic: 'T' }).min).toBe(first!.queueOffset);
     await store.close();
+  });
+
+  it('leaves the bounds of a queue right that cannot be made anew, one deletion after the other', async () => {
+    const base = memoryPlatform();
+    const store = await openTiny(base);
+    await appendMany(store, 100);
+    const last = (await readLog(store)).at(-1)!;
+    await appendMany(store, 100, { topic: 'U' });
+    await store.snapshot('/copy');
+    const messages = (await readLog(store)).filter((message) => message.topic === 'T');
+    const { path, at } = segmentOf(root, 4096, last.physicalOffset);
+    await flipBit(base, path, at + 91);
+    await writeInto(base, `${root}/consumequeue/T/0/${'0'.repeat(20)}`, Buffer.alloc(20), 5 * 20);
+    // The read has it made anew, which is not tried again so soon for another one.
+    await failure(() => store.read({ topic: 'T' }, { from: 5, countMax: 1 }));
+    for (const before of [4096, 8192]) {
+      await failure(() => store.clean({ before }));
+      const first = messages.find((message) => message.physicalOffset >= before)!;
+      expect({ before, min: store.bounds({ topic: 'T' }).min }).toEqual({ before, min: first.queueOffset });
+    }
+    await failure(() => store.close());
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { MemoryPlatform } from '../../src/testing/index.js';
+import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
+import { aroundCalls } from '../contract/around-calls.js';
 import { flipBit, readFile, removeTree, writeInto } from '../contract/disk-surgery.js';
-import { failure, openTiny, readQueue, root, turns } from '../contract/harness.js';
+import { appendMany, failure, openTiny, readQueue, root, turns } from '../contract/harness.js';
 import { type FrozenStore, frozenStore, type LogRecord, placeOf, walkLog } from '../recovery/frozen-store.js';
 import { linesOf, survivorsByKey, survivorsInLog, survivorsOf } from '../recovery/survey.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
@@ -134,6 +135,42 @@ describe('repair', () => {
     expect((await store.append({ topic: last.topic, queueId: last.queueId, body: 'after' })).queueOffset).toBe(last.queueOffset + 1);
     expect((await store.verify()).ok).toBe(true);
     await store.close();
+  });
+
+  it('is seen also where somebody reads the segment in the moment in which it is replaced', async () => {
+    const base = memoryPlatform();
+    let isArmed = false;
+    const platform = aroundCalls(base, (op, path, call) => {
+      if (!isArmed || op !== 'rename' || !path.endsWith('.own')) return call();
+      isArmed = false;
+      return failure(() => store.get(0)).then(async () => await turns(3).then(call));
+    });
+    const store = await openTiny(platform);
+    await appendMany(store, 100);
+    const { messages } = await store.read({ topic: 'T' }, { from: 3, countMax: 1 });
+    await store.snapshot('/copy', { links: true });
+    await flipBit(base, placeOf(0).path, messages[0]!.physicalOffset + 90);
+    isArmed = true;
+    expect((await store.repair()).damage).toHaveLength(1);
+    expect(isArmed).toBe(false);
+    expect(await store.verify()).toMatchObject({ ok: true });
+    await store.close();
+  });
+
+  it('and another one at the same time wait for each other', async () => {
+    for (let delay = 0; delay < 60; delay += 3) {
+      const base = memoryPlatform({ seed: delay + 1 });
+      const store = await openTiny(base);
+      await appendMany(store, 60);
+      await store.snapshot('/copy', { links: true });
+      const { messages } = await store.read({ topic: 'T' }, { from: 3, countMax: 1 });
+      await flipBit(base, placeOf(0).path, messages[0]!.physicalOffset + 90);
+      const repairs = [store.repair(), turns(delay).then(async () => await store.repair())];
+      expect((await Promise.all(repairs)).map((report) => report.damage.length)).toEqual([1, 0]);
+      expect(await readQueue(store, { topic: 'T' })).toHaveLength(59);
+      expect((await store.verify()).ok).toBe(true);
+      await store.close();
+    }
   });
 
   it('ends by its signal with the reason', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { memoryPlatform } from '../../src/testing/index.js';
 import { flipBit, segmentOf } from '../contract/disk-surgery.js';
 import { appendMany, openTiny, root, texts, turns } from '../contract/harness.js';
-import type { DispatchTarget, Message } from '../../src/index.js';
+import type { DispatchTarget, Message, Store } from '../../src/index.js';
 
 test('a target of the user is fed again with everything but what is damaged, in the same segment too', async () => {
   const platform = memoryPlatform();
@@ -25,4 +25,24 @@ test('a target of the user is fed again with everything but what is damaged, in 
   await turns(200);
   expect(texts(fed)).toEqual(texts(messages.filter((message) => message !== damaged)));
   await again.close().catch(() => undefined);
+});
+
+test('a target of an asynchronous store is not told to make durable what the log may still lose', async () => {
+  const told: { end: number; flushed: number }[] = [];
+  const target = {
+    name: 'own',
+    from: () => undefined,
+    dispatch: () => undefined,
+    sync: async (end: number) => {
+      told.push({ end, flushed: store?.stats().flushedOffset ?? end });
+      await Promise.resolve();
+    },
+  };
+  let store: Store | undefined;
+  store = await openTiny(memoryPlatform(), { flush: 'async', flushIntervalMs: 1_000_000, targets: [target] });
+  for (const body of ['a', 'b']) await store.append({ topic: 'T', body });
+  await store.snapshot('/copy');
+  expect(told.at(-1)?.end).toBe(store.stats().writtenOffset);
+  expect(told.filter(({ end, flushed }) => end > flushed)).toEqual([]);
+  await store.close();
 });
