@@ -39,7 +39,7 @@ export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
   const tail = new TailOfLog();
   // Where our own checksum covers the whole record it has said so; what was durable once is damage if it has changed.
   const isWhole = (view: RecordView, offset: number): boolean =>
-    offset < watermark || options.isOurs(offset) || !lacksSector(view, offset - segments.baseOf(offset));
+    offset < watermark || options.isOurs(offset) || !lacksProperties(view, offset - segments.baseOf(offset));
   let from = options.from;
   for (;;) {
     const stopped = await scanner.scan(
@@ -74,10 +74,13 @@ export async function findEnd(options: FindEndOptions): Promise<FoundEnd> {
 const SECTOR_BYTES = 512;
 
 /**
- * Whether a sector of a record's properties is missing. A record without a checksum over all of it vouches for its body only: with its
- * last sector lost in a power cut it would come back without keys and tag. Its other parts are told by size, topic and body checksum.
+ * Whether a part of a record's properties is missing. A record without a checksum over all of it vouches for its body only: with its
+ * last sector lost in a power cut, or its end in a write that was cut short, it would come back without keys and tag. Its other parts are
+ * told by size, topic and body checksum.
  */
-function lacksSector(view: RecordView, positionInFile: number): boolean {
+function lacksProperties(view: RecordView, positionInFile: number): boolean {
+  // They are text, and never end with a zero.
+  if (view.propertiesEnd > view.propertiesStart && view.bytes[view.propertiesEnd - 1] === 0) return true;
   const shift = positionInFile - view.start;
   const end = view.propertiesEnd + shift;
   for (let sector = positionInFile - (positionInFile % SECTOR_BYTES) + SECTOR_BYTES; sector < end; sector += SECTOR_BYTES) {

@@ -1,7 +1,8 @@
+import { dirname } from 'node:path/posix';
 import { expect, it } from 'vitest';
 import { openStore } from '../../src/index.js';
 import { memoryPlatform } from '../../src/testing/index.js';
-import { segmentOf, writeInto } from '../contract/disk-surgery.js';
+import { createFile, filesBelow, readFile, segmentOf, writeInto } from '../contract/disk-surgery.js';
 import { appendMany, openTiny, readLog, root, texts } from '../contract/harness.js';
 
 const sectorBytes = 512;
@@ -61,3 +62,26 @@ it.each([16_384, 20_000])(
     await again.close();
   },
 );
+
+it('a record whose properties were written in part does not come back without the rest', async () => {
+  const platform = memoryPlatform();
+  const options = { recordChecksum: false, flush: 'async', flushIntervalMs: 1e6 } as const;
+  const store = await openTiny(platform, options);
+  await store.append({ topic: 'T', body: 'whole', keys: ['k'] });
+  const last = await store.append({ topic: 'T', body: 'torn', properties: { color: 'red', size: 'large' }, keys: ['k'] });
+  const end = last.physicalOffset + last.recordBytes;
+  expect(Math.floor(end / sectorBytes)).toBe(Math.floor(last.physicalOffset / sectorBytes));
+  for (let missing = 1; missing < 30; missing += 1) {
+    const disk = memoryPlatform();
+    for (const path of filesBelow(platform, root)) {
+      await disk.fs.makeDirectory(dirname(path));
+      await createFile(disk, path, await readFile(platform, path));
+    }
+    const path = filesBelow(disk, root).find((each) => each.endsWith('0'.repeat(20)) && !each.includes('consumequeue'))!;
+    await writeInto(disk, path, Buffer.alloc(missing), end - missing);
+    const again = await openTiny(disk, options);
+    expect([missing, texts(await readLog(again))]).toEqual([missing, ['whole']]);
+    await again.close();
+  }
+  await store.close();
+});
