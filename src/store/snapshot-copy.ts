@@ -1,4 +1,4 @@
-import { StoreError } from '../base/errors.js';
+import { corrupt, StoreError } from '../base/errors.js';
 import { encodeCheckpoint } from '../format/checkpoint.js';
 import { indexEntryAt, indexFileBytes } from '../format/index-layout.js';
 import { queueEntryBytes } from '../format/queue-entry.js';
@@ -52,7 +52,8 @@ async function copyLog(plan: CopyPlan): Promise<CopiedLog> {
   let firstCopied = moment.end;
   let count = 0;
   const bases = segments.bases.filter((base) => base < moment.end);
-  for (const base of bases.reverse()) {
+  const oldest = bases[0] ?? Number.POSITIVE_INFINITY;
+  for (let base = bases.at(-1) ?? 0; base >= oldest; base -= segments.segmentBytes) {
     goOn();
     const from = segments.pathOf(base);
     const target = `${to.commitLog}/${segmentName(base)}`;
@@ -61,7 +62,11 @@ async function copyLog(plan: CopyPlan): Promise<CopiedLog> {
       count += 1;
       continue;
     }
-    if (!(await files.copy(from, target, bytes, segments.segmentBytes))) break;
+    if (!(await files.copy(from, target, bytes, segments.segmentBytes))) {
+      // What is deleted is a prefix of the log: anything else is a loss, and a copy that began behind it would hide that.
+      if (!source.isDeleted(base)) throw corrupt(from, 0, 'the segment is missing');
+      break;
+    }
     firstCopied = base;
     count += 1;
   }

@@ -35,6 +35,8 @@ export interface SnapshotSource {
   readonly begin: () => Promise<() => void>;
   /** Where the copy shall end: at or above all that the files spoke of when it is called. */
   readonly end: () => Promise<number>;
+  /** Of a segment that was there when the copy began and is not any more: whether the store's writer has deleted it. */
+  readonly isDeleted: (base: number) => boolean;
 }
 
 /** What the copy is made of, as of one moment. */
@@ -66,6 +68,8 @@ export function writerSource(engine: Engine): SnapshotSource {
       return () => hold.release();
     },
     end: async () => await Promise.resolve(engine.log.flushed),
+    // The hold keeps what was there at the beginning.
+    isDeleted: () => false,
   };
 }
 
@@ -84,6 +88,10 @@ export function followerSource(follower: Follower): SnapshotSource {
     end: async () => {
       await follower.refresh(true);
       return follower.visible;
+    },
+    isDeleted: (base) => {
+      segments.look();
+      return base < segments.minOffset || segments.bases.length === 0;
     },
   };
 }
