@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { memoryPlatform } from '../../src/testing/index.js';
 import { flipBit, removeTree } from '../contract/disk-surgery.js';
-import { appendMany, openTiny, readLog, readQueue, root, texts } from '../contract/harness.js';
+import { appendMany, openReader, openTiny, readLog, readQueue, root, texts, until } from '../contract/harness.js';
 
 const segmentBytes = 4096;
 
@@ -20,8 +20,12 @@ it.each(['truncate', 'skip', 'strict'] as const)(
     const again = await openTiny(killed, { segmentBytes, recovery });
     expect(again.stats()).toMatchObject({ segmentCount: 0, minOffset: segmentBytes, writtenOffset: segmentBytes });
     expect(await readLog(again)).toEqual([]);
+    const reader = await openReader(killed);
+    expect(await readLog(reader)).toEqual([]);
     expect(await again.append({ topic: 'T', body: 'new' })).toMatchObject({ physicalOffset: segmentBytes });
     expect(texts(await readLog(again))).toEqual(['new']);
+    await until(async () => texts(await readLog(reader)).includes('new'));
+    await reader.close();
     expect(texts(await readQueue(again, { topic: 'T' }))).toEqual(['new']);
     expect(await again.verify()).toMatchObject({ ok: true });
     await again.close();
