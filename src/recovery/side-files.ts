@@ -1,5 +1,5 @@
 import { asBuffer } from '../base/bytes.js';
-import { systemErrorCode } from '../base/errors.js';
+import { corrupt, StoreError, systemErrorCode } from '../base/errors.js';
 import type { FileSystem, Platform } from '../platform/platform.js';
 
 const SMALL_FILE_BYTES_MAX = 256 * 1024 * 1024;
@@ -46,8 +46,18 @@ export class StorePaths {
   }
 }
 
-/** A small file whole; undefined: there is none, or it is too large to be one of ours. */
+/** A small file of our own, whole; undefined: there is none, or it is too large to be one, which is as good as none. */
 export async function readSmallFile(fs: FileSystem, path: string, bytesMax: number = SMALL_FILE_BYTES_MAX): Promise<Buffer | undefined> {
+  try {
+    return await readWholeFile(fs, path, bytesMax);
+  } catch (error) {
+    if (StoreError.is(error, 'CORRUPT')) return undefined;
+    throw error;
+  }
+}
+
+/** A file that others write too, whole; undefined: there is none. CORRUPT where it is larger than `bytesMax`: it holds something. */
+export async function readWholeFile(fs: FileSystem, path: string, bytesMax: number): Promise<Buffer | undefined> {
   let file: ReturnType<FileSystem['open']>;
   try {
     file = fs.open(path, 'read');
@@ -58,7 +68,7 @@ export async function readSmallFile(fs: FileSystem, path: string, bytesMax: numb
   }
   try {
     const size = file.sizeBytes();
-    if (size > bytesMax) return undefined;
+    if (size > bytesMax) throw corrupt(path, bytesMax, `the file has ${size} bytes, and more than ${bytesMax} are not read`);
     const bytes = Buffer.alloc(size);
     const count = file.readSync(bytes, 0);
     return bytes.subarray(0, count);

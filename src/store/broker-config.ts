@@ -1,13 +1,13 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
 import { type JsonObject, objectIn, parseRocketmqJson, writeRocketmqJson } from '../format/rocketmq-json.js';
 import type { Platform } from '../platform/platform.js';
-import { readSmallFile, replaceFile, type StorePaths } from '../recovery/side-files.js';
+import { readWholeFile, replaceFile, type StorePaths } from '../recovery/side-files.js';
 
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** A file of `config/` as a broker writes it; a missing or empty one: nothing yet. CORRUPT where it is anything else. */
+/** A file of `config/` as a broker writes it; a missing or empty one: nothing yet. CORRUPT where it is anything else, or too large. */
 export async function readBrokerConfig(platform: Platform, path: string): Promise<JsonObject> {
-  const bytes = await readSmallFile(platform.fs, path, FILE_BYTES_MAX);
+  const bytes = await readWholeFile(platform.fs, path, FILE_BYTES_MAX);
   if (bytes === undefined || bytes.length === 0) return new Map();
   let cause: unknown;
   try {

@@ -23,7 +23,7 @@ export interface ConsumerGroupOptions {
  * groups, topics and queues stays.
  *
  * STORE_LOCKED while any process holds the store, this one included; STORE_NOT_FOUND where there is none; CORRUPT if a file there is not what a
- * broker writes; TypeError or RangeError for a group that a broker could not hold. Each of the two files is old or new, never half.
+ * broker writes, or above 64 MiB; TypeError or RangeError for a group that a broker could not hold. Each of the two files is old or new, never half.
  */
 export async function writeConsumerGroups(
   directory: string,

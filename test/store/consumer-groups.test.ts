@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type ConsumerGroup, readConsumerGroups, writeConsumerGroups } from '../../src/index.js';
 import { manualClock, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { createFile, readFile } from '../contract/disk-surgery.js';
-import { openTiny, refusal, root, systemError } from '../contract/harness.js';
+import { createFile, readFile, writeInto } from '../contract/disk-surgery.js';
+import { failure, openTiny, refusal, root, systemError } from '../contract/harness.js';
 
 const offsetPath = `${root}/config/consumerOffset.json`;
 const groupPath = `${root}/config/subscriptionGroup.json`;
@@ -95,6 +95,17 @@ describe('the positions of groups of consumers, as a broker keeps them', () => {
       expect(await refusal(() => readConsumerGroups(root, { platform }))).toBe('CORRUPT');
       expect((await readFile(platform, offsetPath)).toString()).toBe(content);
       expect(platform.fs.exists(groupPath)).toBe(false);
+    }
+  });
+
+  it('a file too large to be read is refused as well, not taken for none', async () => {
+    for (const path of [offsetPath, groupPath]) {
+      const platform = await withStore();
+      await createFile(platform, path, Buffer.from('{"offsetTable":{"orders@other":{0:7}}}'));
+      await writeInto(platform, path, Buffer.from(' '), 64 * 1024 * 1024);
+      expect(await failure(() => writeConsumerGroups(root, groups, { platform }))).toMatchObject({ code: 'CORRUPT', path });
+      if (path === offsetPath) expect(await refusal(() => readConsumerGroups(root, { platform }))).toBe('CORRUPT');
+      expect((await readFile(platform, path)).toString('latin1', 0, 38)).toBe('{"offsetTable":{"orders@other":{0:7}}}');
     }
   });
 

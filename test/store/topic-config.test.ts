@@ -3,7 +3,7 @@ import { parseRocketmqJson } from '../../src/format/rocketmq-json.js';
 import { StorePaths } from '../../src/recovery/side-files.js';
 import { TopicConfig } from '../../src/store/topic-config.js';
 import { manualClock, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { contents, createFile, filesBelow, readFile } from '../contract/disk-surgery.js';
+import { contents, createFile, filesBelow, readFile, writeInto } from '../contract/disk-surgery.js';
 import { openTiny, root, systemError } from '../contract/harness.js';
 
 const paths = new StorePaths(root);
@@ -92,6 +92,14 @@ describe('config/topics.json', () => {
       expect(await parsed(platform)).toMatchObject({ topicConfigTable: { T: { readQueueNums: 1 } } });
     });
   }
+
+  it('that is too large to be read is put aside as well', async () => {
+    const { platform, config } = await prepared('{"topicConfigTable":{}}');
+    await writeInto(platform, path, Buffer.from(' '), 64 * 1024 * 1024);
+    await config.update(new Map([['T', 1]]));
+    expect((await readFile(platform, filesBelow(platform, paths.aside)[0]!)).length).toBe(64 * 1024 * 1024 + 1);
+    expect(await parsed(platform)).toMatchObject({ topicConfigTable: { T: { readQueueNums: 1 } } });
+  });
 
   it('of no bytes, or whose parts are of another kind, is filled', async () => {
     for (const text of [
