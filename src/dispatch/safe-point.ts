@@ -1,6 +1,8 @@
 import type { DerivedState } from './derived-state.js';
 
 export interface SafePointOptions {
+  /** Throws once the store is closing. */
+  readonly assertOpen: () => void;
   readonly segmentBytes: number;
   readonly log: { readonly flushed: number; readonly assigned: number; flush(): Promise<void> };
   readonly dispatched: () => number;
@@ -61,18 +63,22 @@ export class SafePoint {
     this.take(false).catch(() => undefined);
   }
 
-  /** Takes one that covers everything dispatched at the time of the call. */
+  /**
+   * Takes one that covers everything dispatched at the time of the call. Once the store is closing only the clean one, which ends it: any
+   * other may come to its turn when the lock has been given up, and somebody else writes these files.
+   */
   async take(clean: boolean): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    if (!clean) this.#options.assertOpen();
     this.#running = this.#take(clean).finally(() => {
       this.#running = undefined;
     });
     await this.#running;
   }
 
-  /** Settles when none is being taken. */
+  /** Settles when none is being taken, nor waits for its turn. */
   async settled(): Promise<void> {
-    await this.#running?.catch(() => undefined);
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
   }
 
   async #take(clean: boolean): Promise<void> {

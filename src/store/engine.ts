@@ -85,6 +85,7 @@ export class Engine {
     this.#keptNumbers = new KeptNumbers(queues);
     this.safePoint = new SafePoint(
       {
+        assertOpen: () => this.assertOpen(),
         segmentBytes: segments.segmentBytes,
         log: this.log,
         dispatched: () => this.dispatcher.dispatched,

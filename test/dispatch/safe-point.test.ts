@@ -15,6 +15,7 @@ interface Setup {
   /** Held calls, by name. */
   readonly held: Map<string, Deferred<void>>;
   damaged: boolean;
+  closing: boolean;
 }
 
 function setUp(options: { index?: boolean; customs?: number; segmentBytes?: number } = {}): Setup {
@@ -31,8 +32,12 @@ function setUp(options: { index?: boolean; customs?: number; segmentBytes?: numb
     flushed: 900,
     failing: undefined,
     damaged: false,
+    closing: false,
     safePoint: new SafePoint(
       {
+        assertOpen: () => {
+          if (setup.closing) throw new Error('closed');
+        },
         segmentBytes: options.segmentBytes ?? 1024 * MIB,
         log: {
           get flushed() {
@@ -166,6 +171,40 @@ describe('SafePoint', () => {
       [3000, true],
     ]);
     await setup.safePoint.settled();
+  });
+
+  it('is not begun once the store is closing, nor when it has waited, except for the clean one', async () => {
+    const setup = setUp();
+    const write = deferred();
+    setup.held.set('write', write);
+    const takes = [false, false, true].map((clean) => watch(setup.safePoint.take(clean)));
+    const settled = watch(setup.safePoint.settled());
+    setup.closing = true;
+    const late = watch(setup.safePoint.take(false));
+    setup.held.clear();
+    write.resolve();
+    await turns(20);
+    expect([...takes, late].map((take) => String(take.error))).toEqual(['undefined', 'Error: closed', 'undefined', 'Error: closed']);
+    expect(setup.states.map((state) => state.clean)).toEqual([false, true]);
+    expect(settled.settled).toBe(true);
+    await expect(setup.safePoint.take(false)).rejects.toThrow('closed');
+  });
+
+  it('is settled only when those that wait for their turn are done as well', async () => {
+    const setup = setUp();
+    const writes = [deferred(), deferred()];
+    setup.held.set('write', writes[0]!);
+    void setup.safePoint.take(false);
+    void setup.safePoint.take(true);
+    const settled = watch(setup.safePoint.settled());
+    await turns(3);
+    setup.held.set('write', writes[1]!);
+    writes[0]!.resolve();
+    await turns(20);
+    expect([setup.states.length, settled.settled]).toEqual([1, false]);
+    writes[1]!.resolve();
+    await turns(20);
+    expect([setup.states.length, settled.settled]).toEqual([2, true]);
   });
 
   it('goes on behind one that fails', async () => {

@@ -4,7 +4,7 @@ import { manualClock, memoryPlatform, withFaults } from '../../src/testing/index
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { aroundCalls } from '../contract/around-calls.js';
 import { filesBelow, writeInto } from '../contract/disk-surgery.js';
-import { collect, failure, openTiny, readQueue, root, systemError, texts, turns, until } from '../contract/harness.js';
+import { appendMany, collect, failure, openTiny, readQueue, refusal, root, systemError, texts, turns, until } from '../contract/harness.js';
 
 const queue = { topic: 'T' };
 
@@ -230,6 +230,36 @@ describe('close', () => {
     await clock.advance(10);
     await closingAgain;
   });
+
+  it.each([true, false])(
+    'ends a snapshot that has not begun its safe point: it must not meet the next owner (keyIndex: %s)',
+    async (keyIndex) => {
+      const base = memoryPlatform();
+      let isClosed = false;
+      let release: (() => void) | undefined;
+      const late: string[] = [];
+      const platform = aroundCalls(base, (op, path, call) => {
+        if (isClosed && path.startsWith(`${root}/`)) late.push(`${op} ${path}`);
+        if (op !== 'makeDirectory' || path !== '/copy.partial') return call();
+        return new Promise<void>((resolve) => (release = resolve)).then(call);
+      });
+      const store = await openTiny(platform, { keyIndex });
+      await appendMany(store, 10, { keys: ['k'] });
+      const snapshot = refusal(() => store.snapshot('/copy'));
+      await until(() => release !== undefined);
+      await store.close();
+      isClosed = true;
+      const next = await openTiny(base, { keyIndex });
+      await appendMany(next, 10, { topic: 'U', keys: ['k'] });
+      await next.close();
+      release!();
+      expect([await snapshot, late]).toEqual(['STORE_CLOSED', []]);
+      const again = await openTiny(base, { keyIndex });
+      expect(again.recovery.cleanShutdown).toBe(true);
+      expect(await readQueue(again, { topic: 'U' })).toHaveLength(10);
+      await again.close();
+    },
+  );
 
   it('a time limit that is no time is a wrong call, and the store stays open', async () => {
     const store = await openTiny(memoryPlatform());
