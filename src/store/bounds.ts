@@ -4,7 +4,11 @@ import type { QueueRef } from './contract.js';
 import { queueName } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
-const entry: Buffer = Buffer.alloc(queueEntryBytes);
+/** Holes of damaged queues are passed over in such steps. */
+const ENTRIES_AT_ONCE = 512;
+/** Beyond as many missing entries, or files of them, what follows counts as missing too. */
+const MISSING_COUNT_MAX = 1024;
+const entries: Buffer = Buffer.alloc(ENTRIES_AT_ONCE * queueEntryBytes);
 
 /** What is readable of a queue now; { 0, 0 } for one that nobody has written to. */
 export function bounds(view: ReadView, queue: QueueRef): { readonly min: number; readonly max: number } {
@@ -17,29 +21,72 @@ export function bounds(view: ReadView, queue: QueueRef): { readonly min: number;
 }
 
 /**
- * The first message of a queue that is still in the log. Retention deletes segments before it trims queues, so that for a moment the
- * bounds of a queue are behind: where a record turned out to be gone, this says where to go on.
+ * The first message of a queue, from number `from` on, that is still in the log. Retention deletes segments before it trims queues, so
+ * that for a moment the bounds of a queue are behind: where a record turned out to be gone, this says where to go on. Where entries are
+ * damaged it may be a number too low, and never one too high: who reads there meets the damage.
  */
-export function firstReadable(view: ReadView, slot: number): number {
+export async function firstReadable(view: ReadView, slot: number, from: number = 0): Promise<number> {
+  await queueSettled(view, slot);
+  return firstReadableNow(view, slot, from);
+}
+
+/** The same of a queue that is not being made anew. */
+export function firstReadableNow(view: ReadView, slot: number, from: number = 0): number {
   const { min, max } = view.queues.bounds(slot);
-  const logMin = view.segments.minOffset;
-  let low = min;
-  let high = max;
+  return pastLastBelow(view, slot, Math.min(max, Math.max(min, from)), max, view.segments.minOffset);
+}
+
+/** A queue that is being made anew has come to an end with that: until then, none of the entries in its files can be read. */
+export async function queueSettled(view: ReadView, slot: number): Promise<void> {
+  await view.queues.rebuilding(slot)?.catch(() => undefined);
+  view.assertReadable();
+}
+
+/** One past the last entry of [from, to) that leads below `offset`, or `from`. What cannot be read is passed over: it says neither. */
+export function pastLastBelow(view: ReadView, slot: number, from: number, to: number, offset: number): number {
+  let low = from;
+  let high = to;
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
-    if (physicalOffsetAt(view, slot, middle) < logMin) low = middle + 1;
+    const readable = firstEntry(view, slot, middle, high);
+    if (readable < high && physicalOffsetAt(view, slot, readable) < offset) low = readable + 1;
     else high = middle;
   }
   return low;
 }
 
+/** The first entry of [from, to) that can be read, or `to`. */
+export function firstEntry(view: ReadView, slot: number, from: number, to: number): number {
+  let countMax = 1;
+  let missing = 0;
+  for (let queueOffset = from; queueOffset < to && missing < MISSING_COUNT_MAX; ) {
+    const count = readEntries(view, slot, queueOffset, Math.min(countMax, to - queueOffset));
+    for (let i = 0; i < count; i += 1) if (!isEmptyEntry(entries, i * queueEntryBytes)) return queueOffset + i;
+    if (count > 0) {
+      queueOffset += count;
+      countMax = ENTRIES_AT_ONCE;
+    } else if (countMax > 1) {
+      // The file may just be too short for as many.
+      countMax = 1;
+    } else {
+      queueOffset = view.queues.firstHeld(slot, queueOffset + 1);
+      missing += 1;
+    }
+  }
+  return to;
+}
+
 /** Where entry `queueOffset` says its record is; -1 where there is none. What the disk does not let us read is not taken for missing: it throws. */
 export function physicalOffsetAt(view: ReadView, slot: number, queueOffset: number): number {
+  return readEntries(view, slot, queueOffset, 1) !== 1 || isEmptyEntry(entries, 0) ? -1 : entryPhysicalOffset(entries, 0);
+}
+
+/** Has up to `count` entries in `entries`; 0: they are missing. */
+function readEntries(view: ReadView, slot: number, queueOffset: number, count: number): number {
   try {
-    if (view.queues.readEntries(slot, queueOffset, entry, 1) !== 1 || isEmptyEntry(entry, 0)) return -1;
-    return entryPhysicalOffset(entry, 0);
+    return view.queues.readEntries(slot, queueOffset, entries, count);
   } catch (error) {
-    if (StoreError.is(error, 'CORRUPT') && systemErrorCode(error.cause) === undefined) return -1;
+    if (StoreError.is(error, 'CORRUPT') && systemErrorCode(error.cause) === undefined) return 0;
     throw error;
   }
 }

@@ -19,8 +19,15 @@ export async function offsetAt(view: ReadView, queue: QueueRef, time: EpochMs | 
   return slot < 0 ? 0 : await positionAtTime(view, slot, ms);
 }
 
-/** A message that has gone while we looked for it. */
-export class Expired extends Error {}
+/** A message that has gone while we looked for it, and all before it with it. */
+export class Expired extends Error {
+  readonly queueOffset: number;
+
+  constructor(queueOffset: number) {
+    super();
+    this.queueOffset = queueOffset;
+  }
+}
 
 /** The same, of a queue that is known. Reads a few bytes of log2(messages) records. */
 export async function positionAtTime(view: ReadView, slot: number, time: EpochMs): Promise<number> {
@@ -32,7 +39,7 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
       return await searchWhole(view, slot, min, max, time);
     } catch (error) {
       if (error instanceof Expired) {
-        min = Math.max(min, firstReadable(view, slot));
+        min = Math.max(min, await firstReadable(view, slot, error.queueOffset + 1));
       } else {
         if (isMended || !StoreError.is(error, 'CORRUPT')) throw error;
         isMended = true;
@@ -56,11 +63,12 @@ export async function searchWhole(view: ReadView, slot: number, from: number, to
 }
 
 async function assertWhole(view: ReadView, slot: number, queueOffset: number): Promise<void> {
-  if (queueOffset < view.queues.bounds(slot).min) throw new Expired();
+  if (queueOffset < view.queues.bounds(slot).min) throw new Expired(queueOffset);
   const offset = physicalOffsetAt(view, slot, queueOffset);
+  if (offset < 0 || offset >= view.visible()) throw missing(view, slot, queueOffset);
   const record = new RecordView(view.segments.segmentBytes);
   await withRecordAt(view, record, offset, (kind) => {
-    if (kind === 'gone') throw new Expired();
+    if (kind === 'gone') throw new Expired(queueOffset);
     if (kind !== 'record' || !record.verify(view.isOurs(offset))) throw damagedLog(view, offset, record.what);
   });
 }
@@ -68,18 +76,22 @@ async function assertWhole(view: ReadView, slot: number, queueOffset: number): P
 /** Reads the fixed fields only: as many bytes as every record has. Throws `Expired`, or CORRUPT where the message is not there. */
 export async function storedAtOf(view: ReadView, slot: number, queueOffset: number): Promise<number> {
   const { segments } = view;
-  if (queueOffset < view.queues.bounds(slot).min) throw new Expired();
+  if (queueOffset < view.queues.bounds(slot).min) throw new Expired(queueOffset);
   const offset = physicalOffsetAt(view, slot, queueOffset);
   const fits = offset >= 0 && offset + recordBytesMin <= view.visible();
   if (!fits || (offset % segments.segmentBytes) + recordBytesMin > segments.segmentBytes) {
-    throw damagedLog(view, segments.minOffset, `message ${queueOffset} of ${queueText(view, slot)} is missing`);
+    throw missing(view, slot, queueOffset);
   }
   const bytes = Buffer.alloc(recordBytesMin);
-  if (!(await readLog(view, bytes, offset, recordBytesMin))) throw new Expired();
+  if (!(await readLog(view, bytes, offset, recordBytesMin))) throw new Expired(queueOffset);
   const magic = bytes.readInt32BE(4);
   const isMeant = (magic === magicV1 || magic === magicV2) && readInt64(bytes, 20) === queueOffset && readInt64(bytes, 28) === offset;
   if (!isMeant || bytes.readInt32BE(12) !== view.registry.queueIdOf(slot)) {
     throw damagedLog(view, offset, `another record than message ${queueOffset} of ${queueText(view, slot)}`);
   }
   return readInt64(bytes, 48 + ((bytes.readInt32BE(36) & sysFlagBornHostIPv6) === 0 ? 8 : 20));
+}
+
+function missing(view: ReadView, slot: number, queueOffset: number): StoreError {
+  return damagedLog(view, view.segments.minOffset, `message ${queueOffset} of ${queueText(view, slot)} is missing`);
 }

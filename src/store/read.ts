@@ -117,7 +117,7 @@ class QueueReading {
     }
     if (!isFirst) return true;
     if (got.stop === 'damaged') throw got.error;
-    if (got.stop === 'expired') await this.#restart(fetcher, firstReadable(this.#view, this.#slot));
+    if (got.stop === 'expired') await this.#restart(fetcher, await firstReadable(this.#view, this.#slot, this.position + 1));
     return false;
   }
 

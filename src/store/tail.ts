@@ -89,13 +89,13 @@ class QueueSource implements TailSource {
     if (!this.#hasBegun) await this.#begin();
     if (this.#next >= end) return this.#stepped('end');
     const { min, max } = view.queues.bounds(slot);
-    if (this.#next < min) return await this.#expired(min);
+    if (this.#next < min) return await this.#expired();
     if (this.#next >= max) return this.#waiting();
     const got = await fetcher.fetch(this.#next, Math.min(max, end), TAIL_COUNT_MAX, TAIL_BYTES_MAX, true);
     this.#next = got.next;
     if (got.messages.length > 0) this.#hasMessages = true;
     if (got.stop === 'until') return this.#stepped('end');
-    if (got.stop === 'expired') return await this.#expired(firstReadable(view, slot));
+    if (got.stop === 'expired') return await this.#expired();
     if (got.stop === 'damaged') {
       if (!this.#options.skipsCorrupt) throw got.error;
       this.#next = Math.min(max, view.queues.firstHeld(slot, this.#next + 1));
@@ -108,7 +108,7 @@ class QueueSource implements TailSource {
     if (start.kind === 'latest') this.#next = endAtCall;
     else this.#take(await queueBeginning(view, slot, start), fetcher);
     this.#hasBegun = true;
-    if (start.kind === 'offset' && start.offset > endAtCall) throw this.#outOfRange();
+    if (start.kind === 'offset' && start.offset > endAtCall) throw this.#outOfRange(await firstReadable(view, slot));
   }
 
   #take(beginning: Beginning, fetcher: QueueFetcher): void {
@@ -116,19 +116,19 @@ class QueueSource implements TailSource {
     fetcher.since = beginning.since;
   }
 
-  async #expired(min: number): Promise<TailStep> {
+  async #expired(): Promise<TailStep> {
     const { view, slot, start, skipsExpired, fetcher } = this.#options;
+    const min = await firstReadable(view, slot, this.#next + 1);
     const isAtStart = !this.#hasMessages && (start.kind === 'earliest' || start.kind === 'time');
-    if (!skipsExpired && !isAtStart) throw this.#outOfRange();
+    if (!skipsExpired && !isAtStart) throw this.#outOfRange(min);
     if (isAtStart && start.kind === 'time') this.#take(await queueBeginning(view, slot, start), fetcher);
     this.#next = Math.max(this.#next, min);
     return this.#stepped('more');
   }
 
-  #outOfRange(): Error {
+  #outOfRange(min: number): Error {
     const { view, slot } = this.#options;
-    const { max } = view.queues.bounds(slot);
-    return offsetOutOfRange(queueText(view, slot), this.#next, Math.min(max, firstReadable(view, slot)), max);
+    return offsetOutOfRange(queueText(view, slot), this.#next, min, view.queues.bounds(slot).max);
   }
 
   #waiting(): TailStep {

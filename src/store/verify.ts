@@ -5,7 +5,7 @@ import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes }
 import { scheduleTopic } from '../format/record-layout.js';
 import type { RecordView } from '../format/record-view.js';
 import type { IndexCheck } from '../key-index/index-check.js';
-import { firstReadable, physicalOffsetAt } from './bounds.js';
+import { firstReadableNow, physicalOffsetAt } from './bounds.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import type { ReadView } from './read-view.js';
@@ -223,7 +223,7 @@ class Verification {
     // Verifying may have begun in that moment, too: then the bounds have moved since, or the entry still leads to where the log was.
     const hasMoved = segments.minOffset > this.#start || queues.bounds(slot).min > queue.next;
     const place = hasMoved ? -1 : physicalOffsetAt(this.#view, slot, queue.next);
-    if (hasMoved || (place >= 0 && place < segments.minOffset)) queue.next = Math.max(queue.next, firstReadable(this.#view, slot));
+    if (hasMoved || (place >= 0 && place < segments.minOffset)) queue.next = Math.max(queue.next, firstReadableNow(this.#view, slot));
   }
 
   #queueName(slot: number): string {

@@ -155,6 +155,11 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     return queue === undefined ? from : this.#scan.firstHeld(queue, from);
   }
 
+  /** That happens beside the files, and shows when it is done. */
+  rebuilding(): undefined {
+    return undefined;
+  }
+
   /** The log has lost its beginning: the first entry is the first whose record is still there. */
   #settleMin(queue: QueueState): void {
     const logMin = this.#options.logMin();
