@@ -2,7 +2,7 @@ import { LogScanner } from '../commit-log/log-scanner.js';
 import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import { RecordView } from '../format/record-view.js';
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { physicalOffsetAt } from './bounds.js';
+import { firstEntry, pastLastBelow, physicalOffsetAt, queueSettled } from './bounds.js';
 import { turn, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
@@ -61,10 +61,12 @@ export async function neighboursOf(view: ReadView, offset: number): Promise<Neig
       await turn(view);
       view.assertReadable();
     }
+    await queueSettled(view, slot);
     const { min, max } = view.queues.bounds(slot);
     if (min === max) continue;
-    const above = firstAbove(view, slot, min, max, offset);
-    const below = above > min ? physicalOffsetAt(view, slot, above - 1) : -1;
+    const behind = pastLastBelow(view, slot, min, max, offset + 1);
+    const above = firstEntry(view, slot, behind, max);
+    const below = behind > min ? physicalOffsetAt(view, slot, behind - 1) : -1;
     if (below > before && below <= offset) {
       before = below;
       slotBefore = slot;
@@ -80,18 +82,6 @@ export async function slotLeadingTo(view: ReadView, offset: number): Promise<num
   if (view.registry.count > QUEUES_SEARCHED_MAX) return -1;
   const { before, slotBefore } = await neighboursOf(view, offset);
   return before === offset ? slotBefore : -1;
-}
-
-/** The first entry of [min, max) that leads above `offset`. */
-function firstAbove(view: ReadView, slot: number, min: number, max: number, offset: number): number {
-  let low = min;
-  let high = max;
-  while (low < high) {
-    const middle = low + Math.floor((high - low) / 2);
-    if (physicalOffsetAt(view, slot, middle) > offset) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** Whether a record, or what stands where records have come to their end, begins at `offset`, which readers may see up to. */

@@ -77,6 +77,11 @@ async function damageEntry(base: MemoryPlatform, queueOffset: number): Promise<v
   await writeInto(base, filesBelow(base, `${root}/consumequeue/T`)[0] ?? '', Buffer.alloc(20), queueOffset * 20);
 }
 
+async function damageLog({ base, receipts }: Running, queueOffset: number): Promise<void> {
+  const { path, at } = segmentOf(root, segmentBytes, receipts[queueOffset]?.physicalOffset ?? 0);
+  await writeInto(base, path, Buffer.alloc(8, 0xff), at);
+}
+
 function numbers(messages: readonly Message[]): number[] {
   return messages.map((message) => message.queueOffset);
 }
@@ -107,6 +112,18 @@ describe('while a queue is being made anew', () => {
     expect(numbers(await tailing)).toEqual(range(first, count));
     await store.close();
   });
+
+  it('a tail over the log that passes over damage leaves out no more than what is damaged', async () => {
+    const running = await open();
+    const { store } = running;
+    await damageLog(running, 10);
+    await running.beginRebuild();
+    const tailing = collect(store.tailAll({ from: 'earliest', until: 'end', onCorrupt: 'skip' }));
+    await turns(100);
+    await running.finishRebuild();
+    expect(numbers(await tailing)).toEqual([...range(0, 10), ...range(11, count)]);
+    await failure(() => store.close());
+  });
 });
 
 describe('where the halving meets a damaged entry', () => {
@@ -121,5 +138,15 @@ describe('where the halving meets a damaged entry', () => {
     expect((await read(fixture.view, queue, { from: 'earliest', countMax: 1 })).messages[0]).toMatchObject({ queueOffset: first });
     expect(numbers(await collect(tailQueue(fixture.view, queue, { from: 'earliest', until: 'end' })))).toEqual(range(first, 60));
     expect(await offsetAt(fixture.view, queue, 0)).toBe(first);
+  });
+
+  it('a tail over the log that passes over damage leaves out no more than what is damaged', async () => {
+    const running = await open();
+    const { store, base } = running;
+    await damageLog(running, 10);
+    for (const queueOffset of [count / 2, 11, 12]) await damageEntry(base, queueOffset);
+    const found = await collect(store.tailAll({ from: 'earliest', until: 'end', onCorrupt: 'skip' }));
+    expect(numbers(found)).toEqual([...range(0, 10), ...range(13, count)]);
+    await failure(() => store.close());
   });
 });
