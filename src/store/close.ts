@@ -1,6 +1,7 @@
 import { deferred } from '../base/deferred.js';
 import { ioError, StoreError } from '../base/errors.js';
 import type { Engine } from './engine.js';
+import type { Foundation } from './foundation.js';
 
 /**
  * Closes in the order that makes the next opening a clean one: drain; log; queues, index, checkpoint, topics, state; then `abort`
@@ -59,13 +60,17 @@ async function release(engine: Engine, finishing: Promise<void>): Promise<void> 
 
 /** Ends what it does in the background, and closes its files: before the lock is given up. */
 export async function endEngine(engine: Engine): Promise<void> {
-  const { foundation, log } = engine;
   engine.abandon();
   await engine.settled();
-  await log.end();
-  await foundation.queues.close().catch(() => undefined);
-  await foundation.index?.close().catch(() => undefined);
-  await foundation.segments.close().catch(() => undefined);
+  await engine.log.end();
   await engine.sideKeeper.closeWatermark().catch(() => undefined);
-  await foundation.files.end();
+  await endFoundation(engine.foundation);
+}
+
+/** As `endEngine`, where there is no engine (yet): files of queues are made in the background also while a store is opened. */
+export async function endFoundation({ queues, index, segments, files }: Foundation): Promise<void> {
+  await queues.close().catch(() => undefined);
+  await index?.close().catch(() => undefined);
+  await segments.close().catch(() => undefined);
+  await files.end();
 }

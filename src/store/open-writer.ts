@@ -9,7 +9,7 @@ import { ownSegment } from '../recovery/own-segment.js';
 import { recover, type Recovered } from '../recovery/recover.js';
 import { StorePaths } from '../recovery/side-files.js';
 import { WatermarkFile } from '../recovery/watermark-file.js';
-import { endEngine } from './close.js';
+import { endEngine, endFoundation } from './close.js';
 import type { RecoveryReport } from './contract.js';
 import { Engine } from './engine.js';
 import { takeFirstSafePoint } from './first-safe-point.js';
@@ -48,7 +48,7 @@ export async function openWriter(directory: string, options: ResolvedOptions, ma
     try {
       return await start(foundation, found, startMs, lock);
     } catch (error) {
-      await foundation.files.end();
+      await endFoundation(foundation);
       throw options.signal?.aborted === true && error === options.signal.reason ? error : ioError(`opening ${directory}`, error);
     }
   } catch (error) {

@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/index.js';
 import { faultyPlatform, manualClock, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
+import { aroundCalls } from '../contract/around-calls.js';
 import { contents, createFile, removeTree } from '../contract/disk-surgery.js';
-import { appendMany, failure, openTiny, readQueue, root, systemError, texts, tiny, turns } from '../contract/harness.js';
+import { appendMany, failure, openTiny, readQueue, root, systemError, texts, tiny, turns, until } from '../contract/harness.js';
 import { frozenStore } from '../recovery/frozen-store.js';
 import { linesOf, survivorsOf } from '../recovery/survey.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
@@ -325,6 +326,36 @@ it('a store that could not be opened does nothing more, whichever call has faile
   }
   expect(failureCount).toBeGreaterThan(20);
 }, 60_000);
+
+it('a store whose opening is given up keeps the lock until the queue file that was being made is there', async () => {
+  const killed = memoryPlatform();
+  const options = { segmentBytes: 64 * 1024 * 1024, queueEntriesPerFile: 300_000, keyIndex: false, flush: 'async' } as const;
+  const store = await openTiny(killed, options);
+  // More entries than are kept in memory while a store is opened.
+  await store.appendAll(Array.from({ length: 240_000 }, () => ({ topic: 'T', body: 'x' })));
+  await store.flush();
+  const disk = killed.crash('all');
+  const control = new AbortController();
+  const reason = new Error('no more');
+  let release: (() => void) | undefined;
+  let calls = 0;
+  const platform = aroundCalls(disk, (op, path, call) => {
+    calls += 1;
+    if (op !== 'makeDirectory' || path !== `${root}/consumequeue/T/0` || release !== undefined) return call();
+    control.abort(reason);
+    return new Promise<void>((resolve) => (release = resolve)).then(call);
+  });
+  const opening = failure(() => openTiny(platform, { ...options, signal: control.signal }));
+  await until(() => release !== undefined);
+  await turns(200);
+  expect(disk.fs.lockDirectory(root)).toBeUndefined();
+  release!();
+  expect(await opening).toBe(reason);
+  const callsAtEnd = calls;
+  await turns(200);
+  expect(calls).toBe(callsAtEnd);
+  disk.fs.lockDirectory(root)!.release();
+});
 
 /** What comes of `work` while time passes. */
 async function advanced<T>(clock: ReturnType<typeof manualClock>, work: () => Promise<T>): Promise<T> {
