@@ -149,7 +149,9 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
   };
   for (const [name, end] of options.queueEnds) if (!after.has(name) && end > (next.get(name) ?? 0)) share(name, end);
   for (const [name, { queueOffset, isBehindDamage }] of after) {
-    if (isBehindDamage) share(name, queueOffset);
+    // Numbers ascend: whatever an entry says, none from this one on was in front of it.
+    const { from, certainTo } = ends.get(name) ?? { from: undefined, certainTo: 0 };
+    if (isBehindDamage) ends.set(name, { from, certainTo: Math.min(certainTo, queueOffset), to: queueOffset });
     else ends.set(name, { from: ends.get(name)?.from, certainTo: queueOffset, to: queueOffset });
   }
   await addLastOfQueue(options, start, next, ends);

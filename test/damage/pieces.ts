@@ -165,11 +165,11 @@ function doubled({ image, random, segmentBytes }: Site, path: string, bytes: Buf
 }
 
 /** Written in place of a file beside it. */
-function overwritten({ image, random }: Site, path: string, bytes: Buffer): Piece {
+function overwritten({ image, random, segmentBytes }: Site, path: string, bytes: Buffer): Piece {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const beside = [...image.keys()].filter((each) => each.startsWith(folder) && each !== path && !each.slice(folder.length).includes('/'));
   const target = beside[random.below(beside.length)];
-  if (target === undefined || target === 'lock') return doubled({ image, older: image, random, segmentBytes: bytes.length }, path, bytes);
+  if (target === undefined || target === 'lock') return doubled({ image, older: image, random, segmentBytes }, path, bytes);
   image.set(target, bytes);
   return `${target} overwritten with ${path}`;
 }
