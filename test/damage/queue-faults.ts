@@ -12,7 +12,8 @@ export function queueFaults(image: Image, options: StoreOptions): string[] {
     if (!/^commitlog\/\d{20}$/.test(path)) continue;
     const base = Number(path.slice(-20));
     for (let at = 0; at < bytes.length; ) {
-      if (view.read(bytes, at, bytes.length) !== 'record') break;
+      // Behind the end there may be what damage has put there.
+      if (view.read(bytes, at, bytes.length) !== 'record' || view.physicalOffset !== base + at) break;
       const { topic, queueId, queueOffset, recordBytes } = view;
       if (view.hasQueueOffset) {
         const name = `${topic}/${queueId}`;
