@@ -5,9 +5,10 @@ import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes }
 import { scheduleTopic } from '../format/record-layout.js';
 import type { RecordView } from '../format/record-view.js';
 import type { IndexCheck } from '../key-index/index-check.js';
-import { firstReadableNow, physicalOffsetAt } from './bounds.js';
+import { firstReadableNow, physicalOffsetAt, queueSettled } from './bounds.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
+import { orAborted } from './or-aborted.js';
 import type { ReadView } from './read-view.js';
 
 const FAULT_COUNT_MAX = 1000;
@@ -34,7 +35,7 @@ interface QueueCheck {
 /**
  * Reads the whole log and holds it against itself (structure, place, checksums, dense numbers in each queue), against every queue
  * entry, and against the key index: every entry, link, slot and header of it. Changes nothing. What is appended meanwhile is not looked
- * at; nor is an index that is being made anew.
+ * at; nor is an index that is being made anew. A queue that is being made anew is waited for.
  */
 export async function verifyStore(view: ReadView, options: VerifyOptions = {}): Promise<VerifyReport> {
   view.assertReadable();
@@ -52,6 +53,8 @@ class Verification {
   readonly #queues = new Map<number, QueueCheck>();
   readonly #scanner: LogScanner;
   readonly #index: IndexCheck | undefined;
+  /** Where the scan has paused, in front of a record of a queue that is being made anew. */
+  #paused: { readonly offset: number; readonly slot: number } | undefined;
   /** All records below it have been seen, or cannot be read. */
   #seenUntil: number;
   readonly #faults: { where: string; offset: number; what: string }[] = [];
@@ -88,7 +91,7 @@ class Verification {
         await this.#index?.settle();
         await this.#view.breathe();
         this.#loadCount = 0;
-        from = stopped.offset;
+        from = await this.#resumed(stopped.offset);
         continue;
       }
       const base = segments.baseOf(stopped.offset);
@@ -98,6 +101,7 @@ class Verification {
         await this.#index?.skip(Number.NEGATIVE_INFINITY, from);
       } else {
         this.#fault(segments.pathOf(base), stopped.offset - base, stopped.what);
+        await this.#allSettled();
         from = this.#nextKnown(stopped.offset, base + segments.segmentBytes);
         await this.#index?.skip(this.#seenUntil, Math.min(from, this.#limit));
       }
@@ -107,7 +111,9 @@ class Verification {
     await this.#index?.end(this.#limit);
     this.#view.assertReadable();
     for (const [slot, queue] of this.#queues) {
-      if (queue.next < queue.max) this.#followTrim(slot, queue);
+      if (queue.next >= queue.max) continue;
+      await this.#settled(slot);
+      this.#followTrim(slot, queue);
       if (queue.next < queue.max) this.#fault(this.#queueName(slot), queue.next, `${queue.max - queue.next} entries without a record`);
     }
     this.#options.onProgress?.({ bytes: this.#limit - this.#start, totalBytes: this.#limit - this.#start });
@@ -134,7 +140,12 @@ class Verification {
         },
       },
       (record, offset) => {
-        this.#visit(record, offset);
+        const slot = record.hasQueueOffset ? this.#view.registry.find(record.topic, record.queueId) : -1;
+        if (this.#view.queues.rebuilding(slot) !== undefined) {
+          this.#paused = { offset, slot };
+          return false;
+        }
+        this.#visit(record, offset, slot);
         if (this.#index !== undefined) this.#checkKeys(this.#index, record, offset);
         return this.#index?.hasWork !== true && this.#loadCount < LOADS_PER_TURN;
       },
@@ -153,10 +164,34 @@ class Verification {
     for (let i = 0; i < count; i += 1) index.expect(keyHashes[i] as number, offset, storedAt);
   }
 
-  #visit(record: RecordView, offset: number): void {
+  /** Where to go on after the scan has stopped at `offset`. */
+  async #resumed(offset: number): Promise<number> {
+    const paused = this.#paused;
+    if (paused === undefined) return offset;
+    this.#paused = undefined;
+    await this.#settled(paused.slot);
+    const queue = this.#queues.get(paused.slot);
+    // Read ahead before it was made anew.
+    if (queue !== undefined) queue.count = 0;
+    return paused.offset;
+  }
+
+  async #allSettled(): Promise<void> {
+    const { queues } = this.#view;
+    const next = (): number | undefined => [...this.#queues.keys()].find((slot) => queues.rebuilding(slot) !== undefined);
+    for (let slot = next(); slot !== undefined; slot = next()) await this.#settled(slot);
+  }
+
+  async #settled(slot: number): Promise<void> {
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    const settled = queueSettled(this.#view, slot);
+    await (signal === undefined ? settled : orAborted(settled, signal));
+  }
+
+  #visit(record: RecordView, offset: number, slot: number): void {
     this.#recordCount += 1;
     if (!record.hasQueueOffset) return;
-    const slot = this.#view.registry.find(record.topic, record.queueId);
     const queue = this.#queues.get(slot);
     const { queueOffset } = record;
     // Read just before retention deleted it: by now its queue may begin behind it.

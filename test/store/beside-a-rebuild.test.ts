@@ -124,6 +124,27 @@ describe('while a queue is being made anew', () => {
     expect(numbers(await tailing)).toEqual([...range(0, 10), ...range(11, count)]);
     await failure(() => store.close());
   });
+
+  it('verify waits for it, finds what it finds at other times, and can be aborted', async () => {
+    for (const damagesLog of [false, true]) {
+      const running = await open();
+      const { store } = running;
+      if (damagesLog) await damageLog(running, 10);
+      await running.beginRebuild();
+      const reason = new Error('enough');
+      const controller = new AbortController();
+      const aborted = failure(() => store.verify({ signal: controller.signal }));
+      const verifying = store.verify();
+      await turns(100);
+      controller.abort(reason);
+      expect(await aborted).toBe(reason);
+      await running.finishRebuild();
+      const report = await verifying;
+      expect(report).toMatchObject({ ok: !damagesLog, recordCount: damagesLog ? count - 1 : count });
+      expect(await store.verify()).toEqual(report);
+      await failure(() => store.close());
+    }
+  });
 });
 
 describe('where the halving meets a damaged entry', () => {
