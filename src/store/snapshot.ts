@@ -12,10 +12,11 @@ import { closeEngine } from './close.js';
 import type { Abortable, Watermarks } from './contract.js';
 import type { Engine } from './engine.js';
 import type { Follower } from './follower/follower.js';
-import { makeDurableDirectory, openWriter } from './open-writer.js';
+import { openWriter } from './open-writer.js';
 import { refuseUnknown, type ResolvedOptions, resolveOptions } from './options.js';
 import { copyStore, type CopiedLog } from './snapshot-copy.js';
-import { removeTree, SnapshotFiles } from './snapshot-files.js';
+import { SnapshotFiles } from './snapshot-files.js';
+import { withSnapshotPlace } from './snapshot-place.js';
 
 export interface SnapshotOptions extends Abortable {
   readonly links?: boolean | undefined;
@@ -129,14 +130,12 @@ function checkTarget(source: SnapshotSource, directory: string, options: Snapsho
 class Snapshot {
   readonly #source: SnapshotSource;
   readonly #target: string;
-  readonly #partial: string;
   readonly #options: SnapshotOptions;
   readonly #platform: Platform;
 
   constructor(source: SnapshotSource, target: string, options: SnapshotOptions) {
     this.#source = source;
     this.#target = target;
-    this.#partial = `${target}.partial`;
     this.#options = options;
     this.#platform = source.platform;
   }
@@ -144,25 +143,17 @@ class Snapshot {
   async make(): Promise<Watermarks> {
     const { fs } = this.#platform;
     this.#assertFree();
-    await makeDurableDirectory(fs, this.#partial);
-    // Held while the files are made: another snapshot of the same name, here or in another process, must not mix its files with ours.
-    const lock = fs.lockDirectory(this.#partial);
-    if (lock === undefined) throw new StoreError('STORE_LOCKED', `another snapshot to ${this.#target} is being made`);
-    try {
-      await removeTree(fs, this.#partial, ['lock']);
-      const moment = await this.#copy();
-      lock.release();
-      const watermarks = await this.#open(moment);
+    const watermarks = await withSnapshotPlace(fs, this.#target, async (copy) => {
+      // Another one may have had the place until now.
+      this.#assertFree();
+      const opened = await this.#open(copy, await this.#copy(copy));
       this.#goOn();
       this.#assertFree();
-      await fs.rename(this.#partial, this.#target);
-      await fs.syncDirectory(dirname(this.#target));
-      return watermarks;
-    } catch (error) {
-      lock.release();
-      await removeTree(fs, this.#partial).catch(() => undefined);
-      throw error;
-    }
+      await fs.rename(copy, this.#target);
+      return opened;
+    });
+    await fs.syncDirectory(dirname(this.#target));
+    return watermarks;
   }
 
   #assertFree(): void {
@@ -176,19 +167,19 @@ class Snapshot {
     this.#source.closing.throwIfAborted();
   }
 
-  async #copy(): Promise<{ readonly moment: Moment; readonly log: CopiedLog }> {
+  async #copy(to: string): Promise<{ readonly moment: Moment; readonly log: CopiedLog }> {
     const release = await this.#source.begin();
     try {
       this.#goOn();
       const moment = await this.#moment();
-      const files = new SnapshotFiles(this.#platform.fs, this.#partial);
+      const files = new SnapshotFiles(this.#platform.fs, to);
       const storeId = asBuffer(this.#platform.randomBytes(16)).toString('hex');
       const log = await copyStore({
         source: this.#source,
         moment,
         manifest: this.#manifest(storeId, moment.end),
         files,
-        to: new StorePaths(this.#partial),
+        to: new StorePaths(to),
         links: this.#options.links === true,
         goOn: () => this.#goOn(),
       });
@@ -220,11 +211,11 @@ class Snapshot {
     return { storeId, options: kept, spans: continueSpans(spans, end, false) };
   }
 
-  async #open(copied: { readonly moment: Moment; readonly log: CopiedLog }): Promise<Watermarks> {
+  async #open(copy: string, copied: { readonly moment: Moment; readonly log: CopiedLog }): Promise<Watermarks> {
     const { options } = this.#source;
     const { end } = copied.moment;
     const engine = await openWriter(
-      this.#partial,
+      copy,
       resolveOptions({
         keyIndex: options.keyIndex,
         recordChecksum: options.recordChecksum,
