@@ -2,13 +2,18 @@ import { StoreError, systemErrorCode } from '../base/errors.js';
 import { entryPhysicalOffset, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import type { QueueRef } from './contract.js';
 import { queueName } from './read-options.js';
-import type { ReadView } from './read-view.js';
+import type { ReadableQueues, ReadView } from './read-view.js';
 
 /** Holes of damaged queues are passed over in such steps. */
 const ENTRIES_AT_ONCE = 512;
 /** Beyond as many missing entries, or files of them, what follows counts as missing too. */
 const MISSING_COUNT_MAX = 1024;
 const entries: Buffer = Buffer.alloc(ENTRIES_AT_ONCE * queueEntryBytes);
+
+/** As much of a view as it takes to look at entries. */
+export interface EntryView {
+  readonly queues: Pick<ReadableQueues, 'readEntries' | 'firstHeld'>;
+}
 
 /** What is readable of a queue now; { 0, 0 } for one that nobody has written to. */
 export function bounds(view: ReadView, queue: QueueRef): { readonly min: number; readonly max: number } {
@@ -43,7 +48,7 @@ export async function queueSettled(view: ReadView, slot: number): Promise<void> 
 }
 
 /** One past the last entry of [from, to) that leads below `offset`, or `from`. What cannot be read is passed over: it says neither. */
-export function pastLastBelow(view: ReadView, slot: number, from: number, to: number, offset: number): number {
+export function pastLastBelow(view: EntryView, slot: number, from: number, to: number, offset: number): number {
   let low = from;
   let high = to;
   while (low < high) {
@@ -56,7 +61,7 @@ export function pastLastBelow(view: ReadView, slot: number, from: number, to: nu
 }
 
 /** The first entry of [from, to) that can be read, or `to`. */
-export function firstEntry(view: ReadView, slot: number, from: number, to: number): number {
+export function firstEntry(view: EntryView, slot: number, from: number, to: number): number {
   let countMax = 1;
   let missing = 0;
   for (let queueOffset = from; queueOffset < to && missing < MISSING_COUNT_MAX; ) {
@@ -77,12 +82,12 @@ export function firstEntry(view: ReadView, slot: number, from: number, to: numbe
 }
 
 /** Where entry `queueOffset` says its record is; -1 where there is none. What the disk does not let us read is not taken for missing: it throws. */
-export function physicalOffsetAt(view: ReadView, slot: number, queueOffset: number): number {
+export function physicalOffsetAt(view: EntryView, slot: number, queueOffset: number): number {
   return readEntries(view, slot, queueOffset, 1) !== 1 || isEmptyEntry(entries, 0) ? -1 : entryPhysicalOffset(entries, 0);
 }
 
 /** Has up to `count` entries in `entries`; 0: they are missing. */
-function readEntries(view: ReadView, slot: number, queueOffset: number, count: number): number {
+function readEntries(view: EntryView, slot: number, queueOffset: number, count: number): number {
   try {
     return view.queues.readEntries(slot, queueOffset, entries, count);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { StoreError } from '../../base/errors.js';
+import { StoreError, systemErrorCode } from '../../base/errors.js';
 import type { QueueRegistry } from '../../base/queue-registry.js';
 import { QueueFiles } from '../../consume-queue/queue-files.js';
 import { QueueReader } from '../../consume-queue/queue-reader.js';
@@ -11,6 +11,7 @@ import type { FactsTarget, RecordFacts } from '../../format/record-facts.js';
 import type { QueueState as QueueInState } from '../../recovery/state.js';
 import type { FileSystem } from '../../platform/platform.js';
 import type { OpenFiles } from '../../segment/open-files.js';
+import { type EntryView, firstEntry, pastLastBelow, physicalOffsetAt } from '../bounds.js';
 import type { ReadableQueues } from '../read-view.js';
 
 export interface FollowedQueuesOptions {
@@ -42,6 +43,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   readonly #table: QueueTable;
   readonly #reader: QueueReader;
   readonly #scan: QueueScan;
+  readonly #entries: EntryView = { queues: this };
   /** By slot: where the log began when `min` was last compared with it. */
   readonly #minCheckedAt: number[] = [];
   /** The files may have entries of records at or above what is fed; not of any at or above this. */
@@ -97,7 +99,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       queue.min = min;
       queue.max = max;
       queue.written = max;
-      const next = this.#firstAtOrAbove(queue, this.#options.visible());
+      const next = this.#endBelow(queue, this.#options.visible());
       queue.min = next;
       queue.max = next;
       queue.written = next;
@@ -141,8 +143,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     this.#settleMin(queue);
     const { min, max } = queue;
     const visible = this.#options.visible();
-    if (visible >= this.#surelyBelow || min === max || this.#physicalOffsetAt(queue, max - 1) < visible) return { min, max };
-    return { min, max: this.#firstAtOrAbove(queue, visible) };
+    return { min, max: visible >= this.#surelyBelow || min === max ? max : this.#endBelow(queue, visible) };
   }
 
   readEntries(slot: number, from: number, into: Buffer, count: number): number {
@@ -160,13 +161,27 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     return undefined;
   }
 
-  /** The log has lost its beginning: the first entry is the first whose record is still there. */
+  /**
+   * The log has lost its beginning: the first entry is the first whose record is still there. What cannot be read now may be read the next
+   * time, and `min` never goes back: it stays where that would leave out a message that is there.
+   */
   #settleMin(queue: QueueState): void {
     const logMin = this.#options.logMin();
     if (queue.min === queue.max || (this.#minCheckedAt[queue.slot] ?? 0) >= logMin) return;
-    this.#minCheckedAt[queue.slot] = logMin;
-    // Files below it may be gone already: what cannot be read there counts as deleted as well.
-    if (this.#physicalOffsetAt(queue, queue.min) < logMin) this.#raiseMin(queue, this.#firstAtOrAbove(queue, logMin));
+    try {
+      if (physicalOffsetAt(this.#entries, queue.slot, queue.min) < logMin) this.#raiseMin(queue, this.#firstInLog(queue, logMin));
+      const isKnown = queue.min === queue.max || physicalOffsetAt(this.#entries, queue.slot, queue.min) >= 0;
+      if (isKnown) this.#minCheckedAt[queue.slot] = logMin;
+    } catch (error) {
+      throwUnlessOfDisk(error);
+    }
+  }
+
+  #firstInLog(queue: QueueState, logMin: number): number {
+    const { slot, min, max, written } = queue;
+    // Files in front are gone when all of their records are. The last one stays in any case.
+    const held = this.#scan.firstHeld(queue, min);
+    return pastLastBelow(this.#entries, slot, held < written ? held : min, max, logMin);
   }
 
   #raiseMin(queue: QueueState, min: number): void {
@@ -175,23 +190,17 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     if (min > queue.written) this.#table.dropFirst(queue, min - queue.written);
   }
 
-  #firstAtOrAbove(queue: QueueState, physicalOffset: number): number {
-    let low = queue.min;
-    let high = queue.max;
-    while (low < high) {
-      const middle = low + Math.floor((high - low) / 2);
-      if (this.#physicalOffsetAt(queue, middle) < physicalOffset) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  #physicalOffsetAt(queue: QueueState, queueOffset: number): number {
+  /** Where the entries of records below `offset` end. Those of which nothing can be read count as such. */
+  #endBelow(queue: QueueState, offset: number): number {
+    const { slot, min, max } = queue;
     try {
-      return this.#reader.physicalOffsetAt(queue, queueOffset);
+      const last = physicalOffsetAt(this.#entries, slot, max - 1);
+      if (last >= 0 && last < offset) return max;
+      const end = pastLastBelow(this.#entries, slot, min, max, offset);
+      return firstEntry(this.#entries, slot, end, max) < max ? end : max;
     } catch (error) {
-      if (StoreError.is(error, 'CORRUPT')) return -1;
-      throw error;
+      throwUnlessOfDisk(error);
+      return max;
     }
   }
 
@@ -224,4 +233,9 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     queue.max += 1;
     this.#table.pendingBytes += queueEntryBytes;
   }
+}
+
+/** What the disk does not let us read is told by the reads that need it. */
+function throwUnlessOfDisk(error: unknown): void {
+  if (!StoreError.is(error) && systemErrorCode(error) === undefined) throw error;
 }
