@@ -84,7 +84,10 @@ export class QueueFetcher {
    * entries at most: fewer messages than asked for do not mean that there are no more. `whole`: the first message counts as small enough.
    */
   async fetch(from: number, to: number, countMax: number, bytesMax: number, whole: boolean): Promise<Fetched> {
-    const first = await this.#look(from, to, countMax, bytesMax, whole);
+    let first = await this.#look(from, to, countMax, bytesMax, whole);
+    if (this.#messages.length === 0 && first === from && this.#view.reopenLog?.(this.#fault?.error) === true) {
+      first = await this.#look(from, to, countMax, bytesMax, whole);
+    }
     const fault = this.#fault;
     if (fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
     // No reason to rebuild a queue that leads where a record must begin.

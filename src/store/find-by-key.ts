@@ -141,7 +141,11 @@ async function strangeness(view: ReadView, offset: number, what: string): Promis
 
 async function candidateAt(view: ReadView, record: RecordView, query: Query, offset: number): Promise<Candidate> {
   if (!Number.isSafeInteger(offset) || offset < view.segments.minOffset || offset >= view.visible()) return { kind: 'other' };
-  return await withRecordAt(view, record, offset, (kind, bytes) => judge(view, record, query, offset, kind, bytes));
+  const look = async (): Promise<Candidate> =>
+    await withRecordAt(view, record, offset, (kind, bytes) => judge(view, record, query, offset, kind, bytes));
+  const found = await look();
+  if (found.kind !== 'damaged' && found.kind !== 'strange') return found;
+  return view.reopenLog?.(damagedLog(view, offset, found.what)) === true ? await look() : found;
 }
 
 function judge(view: ReadView, record: RecordView, query: Query, offset: number, kind: RecordKind | 'gone', bytes: Buffer): Candidate {

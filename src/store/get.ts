@@ -25,6 +25,7 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
   const offset = offsetOf(at);
   const record = new RecordView(view.segments.segmentBytes);
   let mayMend = true;
+  let mayReopen = true;
   for (;;) {
     const finding = await withRecordAt(view, record, offset, (kind, bytes) => findingOf(view, record, offset, kind, bytes));
     view.assertReadable();
@@ -33,6 +34,10 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
       return finding.message;
     }
     if (finding.kind === 'nothing') return undefined;
+    if (mayReopen && finding.kind !== 'unlinked' && view.reopenLog?.(damagedLog(view, offset, finding.what)) === true) {
+      mayReopen = false;
+      continue;
+    }
     if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
     if (finding.kind === 'suspect') {
       // Where a queue leads here, and the record before ends here, there was a record.

@@ -43,6 +43,7 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
       } else {
         if (isMended || !StoreError.is(error, 'CORRUPT')) throw error;
         isMended = true;
+        view.reopenLog?.(error);
         await mendQueue(view, slot);
         min = Math.max(min, view.queues.bounds(slot).min);
       }

@@ -63,6 +63,11 @@ export interface ReadView {
   mendQueue(slot: number): Promise<boolean>;
   /** The same for the key index. */
   mendIndex(): Promise<boolean>;
+  /**
+   * Damage to the log has been met. True: the file is opened anew, for a writer may have put a repaired one in its place; so read once more.
+   * Missing where nobody else writes.
+   */
+  reopenLog?(damage: unknown): boolean;
   /** For work over many queues: gives the descriptors of files no longer used time to close. */
   breathe(): Promise<void>;
   /** Counts messages handed out. */

@@ -68,6 +68,8 @@ class LogSource implements TailSource {
   #next = 0;
   #since = Number.NEGATIVE_INFINITY;
   #hasBegun = false;
+  /** Where the file has been opened anew because of damage. */
+  #reopenedAt = -1;
   /** Until then, what expires under a tail that begins with the oldest does not concern it. */
   #hasMessages = false;
 
@@ -163,6 +165,11 @@ class LogSource implements TailSource {
   /** Goes on at the next place where a record is known to begin. */
   async #damaged(error: StoreError): Promise<void> {
     const { view, skipsCorrupt } = this.#options;
+    if (this.#reopenedAt !== this.#next && view.reopenLog?.(error) === true) {
+      this.#reopenedAt = this.#next;
+      this.#reader.release();
+      return;
+    }
     if (!skipsCorrupt) throw error;
     const { segments } = view;
     const from = this.#next;

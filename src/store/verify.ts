@@ -9,6 +9,7 @@ import { firstReadableNow, physicalOffsetAt, queueSettled } from './bounds.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import { orAborted } from './or-aborted.js';
+import { damagedLog } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
 const FAULT_COUNT_MAX = 1000;
@@ -55,6 +56,8 @@ class Verification {
   readonly #index: IndexCheck | undefined;
   /** Where the scan has paused, in front of a record of a queue that is being made anew. */
   #paused: { readonly offset: number; readonly slot: number } | undefined;
+  /** Where the log has been opened anew because of damage. */
+  #reopenedAt = -1;
   /** All records below it have been seen, or cannot be read. */
   #seenUntil: number;
   readonly #faults: { where: string; offset: number; what: string }[] = [];
@@ -92,6 +95,10 @@ class Verification {
         await this.#view.breathe();
         this.#loadCount = 0;
         from = await this.#resumed(stopped.offset);
+        continue;
+      }
+      if (this.#isReopened(stopped)) {
+        from = stopped.offset;
         continue;
       }
       const base = segments.baseOf(stopped.offset);
@@ -162,6 +169,12 @@ class Verification {
     if (count === 0) return;
     const { keyHashes, storedAt } = record;
     for (let i = 0; i < count; i += 1) index.expect(keyHashes[i] as number, offset, storedAt);
+  }
+
+  #isReopened({ offset, what }: ScanEnd): boolean {
+    if (this.#reopenedAt === offset || this.#view.reopenLog?.(damagedLog(this.#view, offset, what)) !== true) return false;
+    this.#reopenedAt = offset;
+    return true;
   }
 
   /** Where to go on after the scan has stopped at `offset`. */

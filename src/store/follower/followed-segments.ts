@@ -40,6 +40,13 @@ export class FollowedSegments extends LogSegments {
     this.forget(base).catch(() => undefined);
   }
 
+  /** As `forgetSoon`, of the segment that lies there; false: none does. */
+  forgetAt(path: string): boolean {
+    const base = this.bases.find((each) => this.pathOf(each) === path);
+    if (base !== undefined) this.forgetSoon(base);
+    return base !== undefined;
+  }
+
   override async read(into: Uint8Array, offset: number): Promise<number> {
     try {
       return await super.read(into, offset);

@@ -391,6 +391,7 @@ export class Follower {
       },
       mendQueue: async () => await this.#mend(),
       mendIndex: async () => await this.#mend(),
+      reopenLog: (damage) => StoreError.is(damage, 'CORRUPT') && segments.forgetAt(damage.path),
       breathe: async () => await this.#derivedFiles.breathe(),
       countRead: (count) => {
         this.readCount += count;
