@@ -339,9 +339,13 @@ it('a store whose opening is given up keeps the lock until the queue file that w
   const reason = new Error('no more');
   let release: (() => void) | undefined;
   let calls = 0;
+  let folderCalls = 0;
   const platform = aroundCalls(disk, (op, path, call) => {
     calls += 1;
-    if (op !== 'makeDirectory' || path !== `${root}/consumequeue/T/0` || release !== undefined) return call();
+    if (op !== 'makeDirectory' || path !== `${root}/stratalog/rebuild`) return call();
+    folderCalls += 1;
+    // First ahead of all changes; then in the background, where the file of a queue is made.
+    if (folderCalls !== 2) return call();
     control.abort(reason);
     return new Promise<void>((resolve) => (release = resolve)).then(call);
   });
