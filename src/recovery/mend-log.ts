@@ -85,6 +85,14 @@ export async function cutLog(options: MendOptions, end: number): Promise<readonl
   return cuts;
 }
 
+/** Where the log ends; if no segment is left of it, it goes on with a whole one, since nothing can be read in front. */
+export function goOnWithout(segments: LogSegments, end: number): number {
+  if (segments.bases.length > 0) return end;
+  const firstBase = Math.ceil(end / segments.segmentBytes) * segments.segmentBytes;
+  segments.setBases([], firstBase);
+  return firstBase;
+}
+
 /** A file without bytes, left by a kill between making and lengthening it, is no segment; a later opening must not meet it again. */
 async function removeEmpty(options: MendOptions, end: number): Promise<void> {
   const { fs, segments, paths } = options;

@@ -10,7 +10,7 @@ import { hasFailedSyncs, makeAnew } from './failed-syncs.js';
 import { findEnd, type FoundEnd } from './find-end.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest, type OwnSpan } from './manifest.js';
 import { cutExcess, lengthenShort } from './cut-excess.js';
-import { type CutTail, cutLog, rewrite } from './mend-log.js';
+import { type CutTail, cutLog, goOnWithout, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import { NumbersBefore } from './queue-numbers.js';
@@ -249,14 +249,6 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
     skippedBytes,
     damage,
   });
-}
-
-/** Where the log ends; if no segment is left of it, it goes on with a whole one, since nothing can be read in front. */
-function goOnWithout(segments: LogSegments, end: number): number {
-  if (segments.bases.length > 0) return end;
-  const firstBase = Math.ceil(end / segments.segmentBytes) * segments.segmentBytes;
-  segments.setBases([], firstBase);
-  return firstBase;
 }
 
 /** Nothing is left on the disk behind the last entry of a queue. */

@@ -29,17 +29,18 @@ test('a target of the user is fed again with everything but what is damaged, in 
 
 test('a target of an asynchronous store is not told to make durable what the log may still lose', async () => {
   const told: { end: number; flushed: number }[] = [];
+  const opened: { store?: Store } = {};
   const target = {
     name: 'own',
     from: () => undefined,
     dispatch: () => undefined,
     sync: async (end: number) => {
-      told.push({ end, flushed: store?.stats().flushedOffset ?? end });
+      told.push({ end, flushed: opened.store?.stats().flushedOffset ?? end });
       await Promise.resolve();
     },
   };
-  let store: Store | undefined;
-  store = await openTiny(memoryPlatform(), { flush: 'async', flushIntervalMs: 1_000_000, targets: [target] });
+  const store = await openTiny(memoryPlatform(), { flush: 'async', flushIntervalMs: 1_000_000, targets: [target] });
+  opened.store = store;
   for (const body of ['a', 'b']) await store.append({ topic: 'T', body });
   await store.snapshot('/copy');
   expect(told.at(-1)?.end).toBe(store.stats().writtenOffset);
