@@ -54,8 +54,8 @@ export class Deletions {
     else must(this.#bounds !== undefined, () => `${what} without a bound`);
     const maxAgeMs = this.#bounds?.maxAgeMs;
     if (reason === 'age' && maxAgeMs !== undefined) {
-      for (const { id, receipt, sentMs } of model.sent) {
-        if (receipt === undefined || receipt.physicalOffset < baseOffset || receipt.physicalOffset >= end) continue;
+      for (const { id, receipt, sentMs, fate } of model.sent) {
+        if (fate === 'gone' || receipt === undefined || receipt.physicalOffset < baseOffset || receipt.physicalOffset >= end) continue;
         // Who opens while the wall clock is wrong cannot know it, and may say so when it is right again.
         const isOld = clock.wasSet || clock.passedMs - sentMs >= maxAgeMs;
         must(isOld, () => `${what} with message ${id}, ${clock.passedMs - sentMs} ms old`);
