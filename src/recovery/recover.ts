@@ -210,6 +210,8 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
         await options.beforeChanges();
         if (stopped.reason === 'end' || skippedAt.has(stopped.offset)) return undefined;
         skippedAt.add(stopped.offset);
+        // What it holds tells which numbers were lost in front of it.
+        await adoptMade(options, segments.baseOf(stopped.offset) + segments.segmentBytes);
         const skipped = await skipDamage(skipping, stopped);
         damage.push(...skipped.notes);
         skippedBytes += skipped.bytes;

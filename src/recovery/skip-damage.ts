@@ -154,7 +154,7 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
     if (isBehindDamage) ends.set(name, { from, certainTo: Math.min(certainTo, queueOffset), to: queueOffset });
     else ends.set(name, { from: ends.get(name)?.from, certainTo: queueOffset, to: queueOffset });
   }
-  await addLastOfQueue(options, start, next, ends);
+  await addNamed(options, start, next, ends);
   const lost: Lost[] = [];
   // No more than can have been there: what a record says of its number is not believed.
   const countMax = Math.ceil((resync - start) / recordBytesMin);
@@ -174,21 +174,23 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
 }
 
 /**
- * The last record of a queue, and no queue entry speaks of it: nobody but its own damaged bytes tells that it was there. They are
- * believed only where they name the very number that comes next in a queue that is known, so that it is not given out again.
+ * What the damaged bytes themselves say. They are believed where they name a number that is missing and may have been lost here, rather
+ * than others that may; and, as the last record of a queue of which no entry speaks, where they name the very number that comes next in
+ * a queue that is known, so that it is not given out again.
  */
-async function addLastOfQueue(
-  options: SkipOptions,
-  start: number,
-  next: ReadonlyMap<string, number>,
-  ends: Map<string, Missing>,
-): Promise<void> {
+async function addNamed(options: SkipOptions, start: number, next: ReadonlyMap<string, number>, ends: Map<string, Missing>): Promise<void> {
   await new LogScanner(options.segments).scan(
     { from: start, limit: start + 1, verify: false, isOurs: () => false, signal: options.signal },
     (view) => {
       const name = `${view.topic}/${view.queueId}`;
-      if (view.hasQueueOffset && !ends.has(name) && next.get(name) === view.queueOffset)
-        ends.set(name, { from: undefined, certainTo: view.queueOffset + 1, to: view.queueOffset + 1 });
+      const { hasQueueOffset, queueOffset } = view;
+      const end = ends.get(name);
+      if (!hasQueueOffset) return;
+      if (end === undefined) {
+        if (next.get(name) === queueOffset) ends.set(name, { from: undefined, certainTo: queueOffset + 1, to: queueOffset + 1 });
+      } else if (queueOffset >= end.certainTo && queueOffset < end.to) {
+        ends.set(name, { ...end, certainTo: queueOffset + 1 });
+      }
     },
   );
 }

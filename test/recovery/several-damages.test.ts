@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
-import type { Store } from '../../src/index.js';
+import type { AppendReceipt, Store } from '../../src/index.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
-import { flipBit, writeInto } from '../contract/disk-surgery.js';
-import { appendMany, openTiny, root } from '../contract/harness.js';
+import { createFile, flipBit, removeTree, writeInto } from '../contract/disk-surgery.js';
+import { appendMany, openTiny, readLog, readQueue, root } from '../contract/harness.js';
 import { type FrozenStore, freeze, frozenStore, type LogRecord, placeOf, walkLog } from './frozen-store.js';
 import { linesOf, survivorsInLog, survivorsOf } from './survey.js';
 import { storeOfThreeQueues } from './three-queues.js';
@@ -172,4 +172,56 @@ describe('records forged inside a body, and damage behind it in the same segment
       await opened.close();
     });
   }
+});
+
+it('what a damaged record says of its number decides between several that may have been lost there', async () => {
+  const platform = memoryPlatform();
+  const store = await openTiny(platform, { segmentBytes: 16_384 });
+  const sent = [
+    { topic: 'Orders', queueId: 1 },
+    { topic: 'Orders', queueId: 2 },
+    { topic: 'Orders', queueId: 1 },
+    { topic: 'Orders', queueId: 1 },
+    { topic: 'T', queueId: 1 },
+    { topic: 'Orders', queueId: 2 },
+  ];
+  const receipts: AppendReceipt[] = [];
+  for (const message of sent) receipts.push(await store.append({ ...message, body: 'body' }));
+  await store.close();
+  const lost = [0, 2, 4].map((i) => receipts[i]!);
+  for (const { physicalOffset } of lost) await flipBit(platform, `${root}/commitlog/${'0'.repeat(20)}`, physicalOffset + 90);
+  // The queues are made anew without them; how far these went is known.
+  await removeTree(platform, `${root}/consumequeue/Orders`);
+  const again = await openTiny(platform, { segmentBytes: 16_384 });
+  expect((await again.repair()).damage).toHaveLength(3);
+  expect(await again.verify()).toMatchObject({ ok: true });
+  expect((await readLog(again)).map(({ physicalOffset }) => physicalOffset)).toEqual([1, 3, 5].map((i) => receipts[i]!.physicalOffset));
+  expect(again.bounds({ topic: 'Orders', queueId: 1 })).toEqual({ min: 0, max: 3 });
+  await again.close();
+});
+
+it('the numbers lost in front of a segment that a kill left half made are those in front of its first record', async () => {
+  const base = memoryPlatform();
+  const segmentBytes = 4096;
+  const store = await openTiny(base, { segmentBytes });
+  const receipts: AppendReceipt[] = [];
+  const making = `${root}/stratalog/tmp/${String(segmentBytes).padStart(20, '0')}`;
+  for (let i = 0; i < 25; i += 1) receipts.push(await store.append({ topic: 'T', body: 'b'.repeat(200) }));
+  await store.close();
+  const first = receipts.find(({ physicalOffset }) => physicalOffset >= segmentBytes)!;
+  // As a kill leaves it between the first write into the new segment and its move.
+  await base.fs.rename(`${root}/commitlog/${String(segmentBytes).padStart(20, '0')}`, making);
+  await base.fs.syncDirectory(`${root}/stratalog/tmp`);
+  await base.fs.syncDirectory(`${root}/commitlog`);
+  await removeTree(base, `${root}/consumequeue`);
+  await removeTree(base, `${root}/stratalog/state`);
+  await createFile(base, `${root}/abort`);
+  // The last two records in front of it, and the blank behind them.
+  const from = receipts[first.queueOffset - 2]!.physicalOffset;
+  await writeInto(base, `${root}/commitlog/${'0'.repeat(20)}`, Buffer.alloc(segmentBytes - from, 0xff), from);
+  const again = await openTiny(base, { segmentBytes, recovery: 'skip' });
+  expect(await again.verify()).toMatchObject({ ok: true });
+  expect(again.bounds({ topic: 'T' })).toEqual({ min: 0, max: 25 });
+  expect(await readQueue(again, { topic: 'T' })).toHaveLength(23);
+  await again.close();
 });
