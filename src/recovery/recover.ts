@@ -236,8 +236,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const usable = state !== undefined && state.safeOffset <= end ? state : undefined;
   const count = await restoreDerived(options, usable, Math.min(from, end), end, feedingOver(options, end, spans));
   await cutQueues(options);
-  await options.queues.trim(segments.minOffset);
-  if (segments.minOffset > 0) await removeExpiredFiles(options);
+  await dropExpired(options);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
   const lastRecord =
     log.lastRecord ??
@@ -262,8 +261,10 @@ async function cutQueues(options: RecoverOptions): Promise<void> {
   }
 }
 
-/** What a deletion that the crash has cut off has left in front of the queues. */
-async function removeExpiredFiles({ registry, queues, segments, files }: RecoverOptions): Promise<void> {
+/** What the log has lost at its beginning, and what a deletion that the crash has cut off has left in front of the queues. */
+async function dropExpired({ registry, queues, segments, files }: RecoverOptions): Promise<void> {
+  await queues.trim(segments.minOffset);
+  if (segments.minOffset === 0) return;
   for (let slot = 0; slot < registry.count; slot += 1) {
     await queues.removeExpiredFiles(slot, segments.minOffset);
     await files.breathe();

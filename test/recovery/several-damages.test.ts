@@ -202,15 +202,15 @@ it('what a damaged record says of its number decides between several that may ha
 
 it('the numbers lost in front of a segment that a kill left half made are those in front of its first record', async () => {
   const base = memoryPlatform();
-  const segmentBytes = 4096;
-  const store = await openTiny(base, { segmentBytes });
+  const bytes = 4096;
+  const store = await openTiny(base, { segmentBytes: bytes });
   const receipts: AppendReceipt[] = [];
-  const making = `${root}/stratalog/tmp/${String(segmentBytes).padStart(20, '0')}`;
+  const making = `${root}/stratalog/tmp/${String(bytes).padStart(20, '0')}`;
   for (let i = 0; i < 25; i += 1) receipts.push(await store.append({ topic: 'T', body: 'b'.repeat(200) }));
   await store.close();
-  const first = receipts.find(({ physicalOffset }) => physicalOffset >= segmentBytes)!;
+  const first = receipts.find(({ physicalOffset }) => physicalOffset >= bytes)!;
   // As a kill leaves it between the first write into the new segment and its move.
-  await base.fs.rename(`${root}/commitlog/${String(segmentBytes).padStart(20, '0')}`, making);
+  await base.fs.rename(`${root}/commitlog/${String(bytes).padStart(20, '0')}`, making);
   await base.fs.syncDirectory(`${root}/stratalog/tmp`);
   await base.fs.syncDirectory(`${root}/commitlog`);
   await removeTree(base, `${root}/consumequeue`);
@@ -218,8 +218,8 @@ it('the numbers lost in front of a segment that a kill left half made are those 
   await createFile(base, `${root}/abort`);
   // The last two records in front of it, and the blank behind them.
   const from = receipts[first.queueOffset - 2]!.physicalOffset;
-  await writeInto(base, `${root}/commitlog/${'0'.repeat(20)}`, Buffer.alloc(segmentBytes - from, 0xff), from);
-  const again = await openTiny(base, { segmentBytes, recovery: 'skip' });
+  await writeInto(base, `${root}/commitlog/${'0'.repeat(20)}`, Buffer.alloc(bytes - from, 0xff), from);
+  const again = await openTiny(base, { segmentBytes: bytes, recovery: 'skip' });
   expect(await again.verify()).toMatchObject({ ok: true });
   expect(again.bounds({ topic: 'T' })).toEqual({ min: 0, max: 25 });
   expect(await readQueue(again, { topic: 'T' })).toHaveLength(23);
