@@ -5,7 +5,7 @@ import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, queueEntryBytes }
 import { scheduleTopic } from '../format/record-layout.js';
 import type { RecordView } from '../format/record-view.js';
 import type { IndexCheck } from '../key-index/index-check.js';
-import { firstReadableNow, physicalOffsetAt, queueSettled } from './bounds.js';
+import { pastLastBelow, physicalOffsetAt, queueSettled } from './bounds.js';
 import type { VerifyReport } from './contract.js';
 import { refuseUnknown } from './options.js';
 import { orAborted } from './or-aborted.js';
@@ -269,9 +269,13 @@ class Verification {
   #followTrim(slot: number, queue: QueueCheck): void {
     const { segments, queues } = this.#view;
     // Verifying may have begun in that moment, too: then the bounds have moved since, or the entry still leads to where the log was.
-    const hasMoved = segments.minOffset > this.#start || queues.bounds(slot).min > queue.next;
+    const { min, max } = queues.bounds(slot);
+    const hasMoved = segments.minOffset > this.#start || min > queue.next;
+    // A deletion that has failed puts back what was in front of where we have begun.
+    const logMin = Math.max(segments.minOffset, this.#start);
     const place = hasMoved ? -1 : physicalOffsetAt(this.#view, slot, queue.next);
-    if (hasMoved || (place >= 0 && place < segments.minOffset)) queue.next = Math.max(queue.next, firstReadableNow(this.#view, slot));
+    if (!hasMoved && (place < 0 || place >= logMin)) return;
+    queue.next = pastLastBelow(this.#view, slot, Math.min(max, Math.max(min, queue.next)), max, logMin);
   }
 
   #queueName(slot: number): string {

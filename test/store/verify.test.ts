@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { entryPhysicalOffset } from '../../src/format/queue-entry.js';
-import type { Store } from '../../src/index.js';
+import type { Store, VerifyReport } from '../../src/index.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
+import { aroundCalls } from '../contract/around-calls.js';
 import { contents, filesBelow, flipBit, readFile, removeTree, writeInto } from '../contract/disk-surgery.js';
-import { appendMany, failure, openTiny, root, turns } from '../contract/harness.js';
+import { appendMany, failure, openTiny, root, systemError, turns } from '../contract/harness.js';
 import { type FrozenStore, frozenStore, placeOf } from '../recovery/frozen-store.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
 
@@ -166,4 +167,19 @@ it('names messages of the log that lie below the beginning of their queue: a num
   const { faults } = await again.verify();
   expect(faults.map(({ where, offset }) => `${where} ${offset}`)).toEqual(['T/0 1', 'T/0 2']);
   await again.close();
+});
+
+it('begun while a deletion is failing finds no fault with what that puts back', async () => {
+  let verifying: Promise<VerifyReport> | undefined;
+  const platform = aroundCalls(memoryPlatform(), (op, path, call) => {
+    if (op !== 'remove' || !path.includes('commitlog')) return call();
+    verifying = store.verify();
+    return Promise.reject(systemError('ENOSPC'));
+  });
+  const store = await openTiny(platform);
+  await appendMany(store, 100);
+  await failure(() => store.clean({ before: 4096 }));
+  expect(store.stats().minOffset).toBe(0);
+  expect(await verifying).toMatchObject({ ok: true });
+  await store.close();
 });
