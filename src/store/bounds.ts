@@ -32,11 +32,6 @@ export function bounds(view: ReadView, queue: QueueRef): { readonly min: number;
  */
 export async function firstReadable(view: ReadView, slot: number, from: number = 0): Promise<number> {
   await queueSettled(view, slot);
-  return firstReadableNow(view, slot, from);
-}
-
-/** The same of a queue that is not being made anew. */
-export function firstReadableNow(view: ReadView, slot: number, from: number = 0): number {
   const { min, max } = view.queues.bounds(slot);
   return pastLastBelow(view, slot, Math.min(max, Math.max(min, from)), max, view.segments.minOffset);
 }
