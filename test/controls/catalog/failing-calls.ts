@@ -10,17 +10,17 @@ const snapshotTests: readonly string[] = ['test/store/snapshot.test.ts', 'test/c
 export const failingCallControls: readonly Control[] = [
   {
     name: 'file-left-open-where-its-size-is-not-told',
-    breaks: 'A snapshot that cannot be told the size of a file of `config/` does not close that file.',
+    breaks: 'A snapshot, or an opening, that cannot be told the size of a file does not close that file.',
     promise: 'Whatever fails, no descriptor is left open.',
-    file: 'src/store/snapshot-files.ts',
-    find: `      try {
-        return file.sizeBytes();
-      } finally {
-        await file.close();
-      }`,
-    replace: `      const bytes = file.sizeBytes();
+    file: 'src/recovery/examine.ts',
+    find: `    try {
+      return file.sizeBytes();
+    } finally {
       await file.close();
-      return bytes;`,
+    }`,
+    replace: `    const bytes = file.sizeBytes();
+    await file.close();
+    return bytes;`,
     caughtBy: { sweep: 3 },
     seedFrom: { sweep: 435 },
     tests: snapshotTests,
@@ -30,8 +30,8 @@ export const failingCallControls: readonly Control[] = [
     breaks: 'A snapshot counts as made although the rename to its final name has failed.',
     promise: 'A position moves only after the call that justifies it has returned.',
     file: 'src/store/snapshot.ts',
-    find: 'await fs.rename(this.#partial, this.#target);',
-    replace: 'await fs.rename(this.#partial, this.#target).catch(() => undefined);',
+    find: 'await fs.rename(copy, this.#target);',
+    replace: 'await fs.rename(copy, this.#target).catch(() => undefined);',
     caughtBy: { sweep: 3 },
     seedFrom: { sweep: 222 },
     tests: snapshotTests,
