@@ -33,7 +33,7 @@ export const failingCallControls: readonly Control[] = [
     find: 'await fs.rename(copy, this.#target);',
     replace: 'await fs.rename(copy, this.#target).catch(() => undefined);',
     caughtBy: { sweep: 3 },
-    seedFrom: { sweep: 222 },
+    seedFrom: { sweep: 224 },
     tests: snapshotTests,
   },
   {
@@ -44,7 +44,7 @@ export const failingCallControls: readonly Control[] = [
     find: 'await fs.syncDirectory(dirname(this.#target));',
     replace: 'await fs.syncDirectory(dirname(this.#target)).catch(() => undefined);',
     caughtBy: { sweep: 3 },
-    seedFrom: { sweep: 191 },
+    seedFrom: { sweep: 232 },
     tests: snapshotTests,
   },
   {
