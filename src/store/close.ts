@@ -27,11 +27,10 @@ export async function closeEngine(engine: Engine, timeoutMs: number | undefined)
   } catch (error) {
     failure = error;
   }
-  cancel?.();
   const released = release(engine, finishing);
   // After a time-out the disk may never answer: descriptors and lock are given up when it does, for until then we may still write.
-  if (failure === undefined || timeoutMs === undefined) await released;
-  else released.catch(() => undefined);
+  await (failure === undefined ? released : Promise.race([released, expired.promise]).catch(() => undefined));
+  cancel?.();
   engine.ended();
   if (failure !== undefined) throw ioError('close', failure);
 }

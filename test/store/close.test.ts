@@ -344,4 +344,15 @@ describe('a store that has failed', () => {
     expect(await again.verify()).toMatchObject({ ok: true });
     await again.close();
   });
+
+  it('has given up the lock when close tells of it, with a time limit too', async () => {
+    const base = memoryPlatform();
+    let isFailing = false;
+    const store = await openTiny(withFaults(base, (call) => (isFailing && call.op === 'sync' ? systemError('EIO') : undefined)));
+    isFailing = true;
+    await failure(() => store.append({ ...queue, body: 'doubtful' }));
+    expect(await failure(() => store.close({ timeoutMs: 60_000 }))).toMatchObject({ code: 'STORE_FAILED' });
+    expect(base.openPaths).toEqual([]);
+    await (await openTiny(base)).close();
+  });
 });
