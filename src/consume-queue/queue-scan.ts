@@ -1,7 +1,7 @@
 import { isAllZero } from '../base/bytes.js';
-import { systemErrorCode } from '../base/errors.js';
 import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import { segmentName } from '../format/segment-name.js';
+import { listFolder } from '../platform/list-folder.js';
 import type { FileSystem, StoreFile } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import { parseFileStart, parseQueueId, type QueueFiles } from './queue-files.js';
@@ -32,9 +32,9 @@ export class QueueScan {
   /** All queues that have a folder; paths that cannot belong to one go to `onStray`. */
   list(onStray?: (path: string) => void): readonly QueueOnDisk[] {
     const queues: QueueOnDisk[] = [];
-    for (const topic of this.#listFolder(this.#files.directory, onStray)) {
+    for (const topic of listFolder(this.#fs, this.#files.directory, onStray)) {
       const topicFolder = this.#files.topicFolder(topic);
-      for (const name of this.#listFolder(topicFolder, onStray)) {
+      for (const name of listFolder(this.#fs, topicFolder, onStray)) {
         const queueId = parseQueueId(name);
         if (queueId < 0) onStray?.(`${topicFolder}/${name}`);
         else queues.push({ topic, queueId, fileStarts: this.fileStarts(`${topicFolder}/${name}`, onStray) });
@@ -46,7 +46,7 @@ export class QueueScan {
   /** The files of one queue by their starts, ascending. */
   fileStarts(queueFolder: string, onStray?: (path: string) => void): number[] {
     const starts: number[] = [];
-    for (const name of this.#listFolder(queueFolder, onStray)) {
+    for (const name of listFolder(this.#fs, queueFolder, onStray)) {
       const start = parseFileStart(name, this.#files.fileBytes);
       if (start < 0) onStray?.(`${queueFolder}/${name}`);
       else starts.push(start);
@@ -150,18 +150,6 @@ export class QueueScan {
       else high = middle;
     }
     return start / queueEntryBytes + low;
-  }
-
-  /** Nothing for what is not a folder, or not there. */
-  #listFolder(path: string, onStray?: (path: string) => void): readonly string[] {
-    try {
-      return this.#fs.list(path);
-    } catch (error) {
-      const code = systemErrorCode(error);
-      if (code === 'ENOTDIR') onStray?.(path);
-      else if (code !== 'ENOENT') throw error;
-      return [];
-    }
   }
 }
 

@@ -1,6 +1,6 @@
-import { systemErrorCode } from '../base/errors.js';
 import { queueEntryBytes } from '../format/queue-entry.js';
 import { parseSegmentName } from '../format/segment-name.js';
+import { listFolder } from '../platform/list-folder.js';
 import type { FileSystem } from '../platform/platform.js';
 import { type Examination, sizeOf } from '../recovery/examine.js';
 import type { KeptOptions } from '../recovery/manifest.js';
@@ -31,15 +31,4 @@ async function firstQueueFileBytes(fs: FileSystem, paths: StorePaths): Promise<n
     }
   }
   return undefined;
-}
-
-/** Nothing for what is not a folder, or not there. */
-function listFolder(fs: FileSystem, path: string): readonly string[] {
-  try {
-    return fs.list(path);
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === 'ENOTDIR' || code === 'ENOENT') return [];
-    throw error;
-  }
 }
