@@ -132,3 +132,14 @@ export function seeds(count: number): number[] {
   const first = Number(process.env['CONTRACT_SEED'] ?? '1');
   return Array.from({ length: Number(process.env['CONTRACT_SEEDS'] ?? count) }, (_, i) => first + i);
 }
+
+/** What comes of `call`; meanwhile what waits for the clock happens, and no time passes. */
+export async function letting<T>(clock: { advance(ms: number): Promise<void> }, call: Promise<T>): Promise<T> {
+  const state = { isDone: false };
+  const settled = call.finally(() => {
+    state.isDone = true;
+  });
+  settled.catch(() => undefined);
+  while (!state.isDone) await clock.advance(0);
+  return await settled;
+}

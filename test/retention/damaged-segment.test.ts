@@ -3,7 +3,7 @@ import type { Message, Store } from '../../src/index.js';
 import { encodeFiller } from '../../src/format/repair-records.js';
 import { manualClock, type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { segmentOf, writeInto } from '../contract/disk-surgery.js';
-import { collect, openTiny, root } from '../contract/harness.js';
+import { collect, letting, openTiny, root } from '../contract/harness.js';
 import { storeHost } from '../store/read-fixture.js';
 
 const maxAgeMs = 600_000;
@@ -25,15 +25,7 @@ interface Running {
 async function open(): Promise<Running> {
   const clock = manualClock();
   const platform = memoryPlatform({ clock });
-  const during = async <T>(call: Promise<T>): Promise<T> => {
-    const state = { isDone: false };
-    const settled = call.finally(() => {
-      state.isDone = true;
-    });
-    settled.catch(() => undefined);
-    while (!state.isDone) await clock.advance(0);
-    return await settled;
-  };
+  const during = async <T>(call: Promise<T>): Promise<T> => await letting(clock, call);
   const store = await during(openTiny(platform, { retention: { maxAgeMs } }));
   return {
     store,

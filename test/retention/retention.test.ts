@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FileSystem, Store, StoreOptions } from '../../src/index.js';
 import { faultyPlatform, manualClock, type MemoryPlatform, memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
-import { collect, openTiny, readQueue, root, systemError, turns } from '../contract/harness.js';
+import { collect, letting, openTiny, readQueue, root, systemError, turns } from '../contract/harness.js';
 
 const startMs = 1_700_000_000_000;
 const tenMinutesMs = 600_000;
@@ -29,15 +29,7 @@ async function open(retention: StoreOptions['retention'], more: StoreOptions = {
   const platform = memoryPlatform({ clock });
   const deletions: Deletion[] = [];
   const listener = { onSegmentDeleted: (info: Deletion) => deletions.push(info) };
-  const during = async <T>(call: Promise<T>): Promise<T> => {
-    const state = { isDone: false };
-    const settled = call.finally(() => {
-      state.isDone = true;
-    });
-    settled.catch(() => undefined);
-    while (!state.isDone) await clock.advance(0);
-    return await settled;
-  };
+  const during = async <T>(call: Promise<T>): Promise<T> => await letting(clock, call);
   const store = await during(openTiny(platform, { retention, listener, ...more }));
   return { store, clock, platform, deletions, during };
 }

@@ -7,7 +7,7 @@ import { faultyPlatform, manualClock, memoryPlatform, withFaults } from '../../s
 import { traceCalls } from '../../src/testing/trace-calls.js';
 import { aroundCalls } from '../contract/around-calls.js';
 import { contents, createFile, removeTree } from '../contract/disk-surgery.js';
-import { appendMany, failure, openTiny, readQueue, root, systemError, texts, tiny, turns, until } from '../contract/harness.js';
+import { appendMany, failure, letting, openTiny, readQueue, root, systemError, texts, tiny, turns, until } from '../contract/harness.js';
 import { frozenStore } from '../recovery/frozen-store.js';
 import { linesOf, survivorsOf } from '../recovery/survey.js';
 import { storeOfThreeQueues } from '../recovery/three-queues.js';
@@ -294,11 +294,9 @@ it('the queue files of a store that another broker made tell their size behind s
 it('a store that could not be opened does nothing more, whichever call has failed, whatever time passes', async () => {
   const clock = manualClock();
   const filled = memoryPlatform({ clock });
-  await advanced(clock, async () => {
-    const store = await openTiny(filled, { flush: 'async' });
-    await appendMany(store, 100, { keys: ['k'] });
-    await store.close();
-  });
+  const first = await letting(clock, openTiny(filled, { flush: 'async' }));
+  await letting(clock, appendMany(first, 100, { keys: ['k'] }));
+  await letting(clock, first.close());
   let failureCount = 0;
   for (let nth = 1; ; nth += 1) {
     const base = filled.crash('synced');
@@ -315,7 +313,10 @@ it('a store that could not be opened does nothing more, whichever call has faile
       sync: async () => undefined,
     };
     const options = { retention: { maxBytes: 4096 }, targets: [target] };
-    const error = await advanced(clock, async () => await failure(async () => await (await openTiny(platform, options)).close()));
+    const error = await letting(
+      clock,
+      failure(async () => await (await openTiny(platform, options)).close()),
+    );
     if (calls < nth) break;
     if ((error as Error).message === 'nothing was refused') continue;
     failureCount += 1;
@@ -360,16 +361,3 @@ it('a store whose opening is given up keeps the lock until the queue file that w
   expect(calls).toBe(callsAtEnd);
   disk.fs.lockDirectory(root)!.release();
 });
-
-/** What comes of `work` while time passes. */
-async function advanced<T>(clock: ReturnType<typeof manualClock>, work: () => Promise<T>): Promise<T> {
-  const progress = { isDone: false };
-  const working = work().finally(() => {
-    progress.isDone = true;
-  });
-  while (!progress.isDone) {
-    await turns(1);
-    await clock.advance(1);
-  }
-  return await working;
-}
