@@ -1,5 +1,12 @@
 import type { DerivedState } from './derived-state.js';
 
+export interface SyncableIndex {
+  /** Undefined: it is damaged. */
+  sync(durableBefore: number): Promise<DerivedState['index']>;
+  /** What was found first. */
+  readonly damage: unknown;
+}
+
 export interface SafePointOptions {
   /** Throws once the store is closing. */
   readonly assertOpen: () => void;
@@ -11,9 +18,7 @@ export interface SafePointOptions {
     snapshotBounds(): readonly { slot: number; min: number; max: number }[];
     readonly damagedSlots: ReadonlySet<number>;
   };
-  readonly index:
-    | { sync(durableBefore: number): Promise<readonly { name: string; entryCount: number; endPhysicalOffset: number }[] | undefined> }
-    | undefined;
+  readonly index: SyncableIndex | undefined;
   readonly customs: readonly { sync(end: number): Promise<void> }[];
   /** A queue or the index is damaged: makes it anew before the safe point is tried. */
   readonly mend: () => Promise<void>;
@@ -82,7 +87,18 @@ export class SafePoint {
   }
 
   async #take(clean: boolean): Promise<void> {
-    const { log, queues, index, customs, write, mend } = this.#options;
+    const synced = await this.#sync().catch(async (error: unknown) => {
+      const { queues, index } = this.#options;
+      if (queues.damagedSlots.size === 0 && index?.damage === undefined) throw error;
+      // What could not be brought to the disk is damaged only now. The reason may have been one of that moment, and this the last try.
+      return await this.#sync();
+    });
+    await this.#options.write({ ...synced, clean });
+    this.#last = synced.safeOffset;
+  }
+
+  async #sync(): Promise<Omit<DerivedState, 'clean'>> {
+    const { log, queues, index, customs, mend } = this.#options;
     await mend();
     const safeOffset = this.#options.dispatched();
     // A user's own structure must not be ahead of the log after a power cut.
@@ -93,8 +109,7 @@ export class SafePoint {
     // The entries just synced may speak of records that are not durable yet.
     await log.flush();
     const files = await index?.sync(Math.min(log.flushed, this.#options.dispatched()));
-    if (index !== undefined && files === undefined) throw new Error('the key index is damaged');
-    await write({ safeOffset, clean, bounds, index: files });
-    this.#last = safeOffset;
+    if (index !== undefined && files === undefined) throw new Error('the key index is damaged', { cause: index.damage });
+    return { safeOffset, bounds, index: files };
   }
 }

@@ -2,6 +2,7 @@ import { StoreError } from '../base/errors.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import { Exclusive } from '../consume-queue/exclusive.js';
 import { IndexFeeder } from '../dispatch/index-feeder.js';
+import type { SyncableIndex } from '../dispatch/safe-point.js';
 import { readOnBehind } from '../recovery/find-resync.js';
 import type { OwnSpan } from '../recovery/manifest.js';
 import type { SkipOptions } from '../recovery/skip-damage.js';
@@ -53,14 +54,13 @@ export class DerivedMending {
 
   /** The key index as queries see it. */
   get readableIndex(): ReadableIndex | undefined {
-    const { index, paths } = this.#foundation;
+    const { index } = this.#foundation;
     if (index === undefined) return undefined;
-    const notWhole = new StoreError('CORRUPT', `${paths.index}: the key index is being made anew`);
-    const isRebuilding = (): boolean => this.#isIndexRebuilding;
+    const damage = (): unknown => index.damage ?? this.#notWhole;
     return {
       find: (topic, key, since, until, before) => index.find(topic, key, since, until, before),
       get damage() {
-        return index.damage ?? (isRebuilding() ? notWhole : undefined);
+        return damage();
       },
       get resetCount() {
         return index.resetCount;
@@ -69,10 +69,20 @@ export class DerivedMending {
     };
   }
 
-  /** As a safe point sees the key index: none while it is being made anew, which a query may have begun in the meantime. */
-  async syncIndex(durableBefore: number): Promise<readonly { name: string; entryCount: number; endPhysicalOffset: number }[] | undefined> {
-    const states = await this.#foundation.index?.sync(durableBefore);
-    return this.#isIndexRebuilding ? undefined : states;
+  /** The key index as safe points see it: damaged while it is being made anew, which a query may have begun in the meantime. */
+  get syncableIndex(): SyncableIndex | undefined {
+    const index = this.#foundation.index;
+    if (index === undefined) return undefined;
+    const damage = (): unknown => index.damage ?? this.#notWhole;
+    return {
+      sync: async (durableBefore) => {
+        const states = await index.sync(durableBefore);
+        return this.#isIndexRebuilding ? undefined : states;
+      },
+      get damage() {
+        return damage();
+      },
+    };
   }
 
   /** All that is damaged. */
@@ -146,6 +156,11 @@ export class DerivedMending {
 
   get #isIndexRebuilding(): boolean {
     return this.indexFeeder?.isRebuilding === true;
+  }
+
+  get #notWhole(): StoreError | undefined {
+    if (!this.#isIndexRebuilding) return undefined;
+    return new StoreError('CORRUPT', `${this.#foundation.paths.index}: the key index is being made anew`);
   }
 
   async #rebuildQueue(slot: number): Promise<void> {

@@ -90,7 +90,7 @@ export class Engine {
         log: this.log,
         dispatched: () => this.dispatcher.dispatched,
         queues,
-        index: index === undefined ? undefined : { sync: async (durableBefore) => await this.mending.syncIndex(durableBefore) },
+        index: this.mending.syncableIndex,
         customs: this.#customs,
         mend: async () => await this.mending.mendAll(),
         write: async (state) => {

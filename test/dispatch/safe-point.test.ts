@@ -15,6 +15,8 @@ interface Setup {
   /** Held calls, by name. */
   readonly held: Map<string, Deferred<void>>;
   damaged: boolean;
+  /** What mending mends. */
+  mendable: boolean;
   closing: boolean;
 }
 
@@ -32,6 +34,7 @@ function setUp(options: { index?: boolean; customs?: number; segmentBytes?: numb
     flushed: 900,
     failing: undefined,
     damaged: false,
+    mendable: false,
     closing: false,
     safePoint: new SafePoint(
       {
@@ -66,9 +69,15 @@ function setUp(options: { index?: boolean; customs?: number; segmentBytes?: numb
                   await call(`index.sync ${durableBefore}`);
                   return setup.damaged ? undefined : [{ name: 'i', entryCount: 3, endPhysicalOffset: 4 }];
                 },
+                get damage() {
+                  return setup.damaged ? new Error('of the index') : undefined;
+                },
               },
         customs: Array.from({ length: options.customs ?? 1 }, (_, i) => ({ sync: (end: number) => call(`custom${i}.sync ${end}`) })),
-        mend: () => call('mend'),
+        mend: async () => {
+          await call('mend');
+          if (setup.mendable) setup.damaged = false;
+        },
         write: async (state) => {
           await call('write');
           setup.states.push(state);
@@ -144,11 +153,38 @@ describe('SafePoint', () => {
     });
   }
 
-  it('is not taken over an index that is damaged', async () => {
+  it('is not taken over an index that is damaged, nor tried more than twice', async () => {
     const setup = setUp();
     setup.damaged = true;
-    await expect(setup.safePoint.take(false)).rejects.toThrow('damaged');
+    await expect(setup.safePoint.take(false)).rejects.toMatchObject({
+      message: 'the key index is damaged',
+      cause: new Error('of the index'),
+    });
     expect(setup.states).toEqual([]);
+    expect(setup.calls.filter((name) => name === 'mend')).toHaveLength(2);
+  });
+
+  it('is tried once more where the index turned out to be damaged only after mending', async () => {
+    const setup = setUp();
+    const sync = deferred();
+    setup.held.set('index.sync 1000', sync);
+    const taken = watch(setup.safePoint.take(true));
+    await turns(10);
+    setup.damaged = true;
+    setup.mendable = true;
+    setup.dispatched = 1200;
+    setup.held.clear();
+    sync.resolve();
+    await turns(20);
+    expect([taken.settled, taken.error]).toEqual([true, undefined]);
+    expect(setup.states).toMatchObject([{ safeOffset: 1200, clean: true }]);
+  });
+
+  it('is not tried again where something fails and nothing is damaged', async () => {
+    const setup = setUp();
+    setup.failing = 'queues.sync';
+    await expect(setup.safePoint.take(true)).rejects.toThrow('queues.sync');
+    expect(setup.calls.filter((name) => name === 'mend')).toHaveLength(1);
   });
 
   it('is taken one at a time, each covering what was dispatched when its turn came', async () => {
