@@ -65,7 +65,7 @@ export async function snapshot(session: Session): Promise<void> {
     const marks = await store.snapshot(directory, { links: random.chance(0.4) });
     if (machine.isDown) return;
     const copy = await openStore(directory, { platform: machine.bare, readOnly: true });
-    const log = await readBack(copy, random, true);
+    const log = await readBack(copy, random, session.options.keyIndex !== false);
     const present = model.inOrder(log);
     for (const sent of before) {
       const { receipt } = sent;

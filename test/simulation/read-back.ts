@@ -29,7 +29,7 @@ export async function readBack(store: StoreReader, random: SeededRandom, hasKeys
     const found = await store.get(random.chance(0.2) ? message.messageId : message.physicalOffset);
     must(isSame(found, message), () => `get(${message.physicalOffset}) does not find what is there`);
   }
-  if (hasKeys) await checkKeys(store, log);
+  if (hasKeys) await checkKeys(store, random, log);
   checkTopics(store, queues);
   return log;
 }
@@ -82,7 +82,7 @@ async function checkTimes(store: StoreReader, random: SeededRandom, queue: strin
   }
 }
 
-async function checkKeys(store: StoreReader, log: readonly Message[]): Promise<void> {
+async function checkKeys(store: StoreReader, random: SeededRandom, log: readonly Message[]): Promise<void> {
   const byKey = new Map<string, Message[]>();
   for (const message of log) {
     for (const key of new Set(message.keys)) {
@@ -98,7 +98,31 @@ async function checkKeys(store: StoreReader, log: readonly Message[]): Promise<v
     const wanted = messages.reverse();
     const isEqual = found.length === wanted.length && found.every((one, place) => isSame(one, wanted[place]));
     must(isEqual, () => `key ${key} of ${topic}: ${placesOf(found)} found, ${placesOf(wanted)} in the log`);
+    if (random.chance(0.3)) await checkPartOfKey(store, random, { topic, key }, wanted);
   }
+}
+
+/** One page of what a key leads to, between two times. */
+async function checkPartOfKey(
+  store: StoreReader,
+  random: SeededRandom,
+  which: { readonly topic: string; readonly key: string },
+  all: readonly Message[],
+): Promise<void> {
+  const any = (): Message | undefined => all[random.below(all.length)];
+  const since = random.chance(0.5) ? (any()?.storedAt ?? 0) + random.below(3) - 1 : undefined;
+  const until = random.chance(0.5) ? (any()?.storedAt ?? 0) + random.below(3) - 1 : undefined;
+  const before = random.chance(0.5) ? Math.max(0, (any()?.physicalOffset ?? 0) + random.below(3) - 1) : undefined;
+  const countMax = random.chance(0.3) ? 1 + random.below(3) : undefined;
+  if (since !== undefined && until !== undefined && since > until) return;
+  const found = await collect(store.findByKey({ ...which, since, until, before, countMax }));
+  const wanted = all
+    .filter(({ storedAt }) => storedAt >= (since ?? Number.NEGATIVE_INFINITY) && storedAt < (until ?? Number.POSITIVE_INFINITY))
+    .filter(({ physicalOffset }) => physicalOffset < (before ?? Number.POSITIVE_INFINITY))
+    .slice(0, countMax);
+  const isEqual = found.length === wanted.length && found.every((one, place) => isSame(one, wanted[place]));
+  const query = JSON.stringify({ ...which, since, until, before, countMax });
+  must(isEqual, () => `findByKey ${query}: ${placesOf(found)} found, ${placesOf(wanted)} in the log`);
 }
 
 function checkTopics(store: StoreReader, queues: ReadonlyMap<string, readonly Message[]>): void {

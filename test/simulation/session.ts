@@ -6,6 +6,7 @@ import { Model, type Sent } from './model.js';
 import { collect, readBack } from './read-back.js';
 import { pick, removeTree, root } from './small.js';
 import { must, Violation } from './violation.js';
+import { WatchedTarget } from './watched-target.js';
 
 /** What a store may say when the machine has failed it. */
 const faultCodes: ReadonlySet<string> = new Set(['IO', 'DISK_FULL', 'STORE_FAILED', 'STORE_CLOSED', 'OVERLOADED']);
@@ -34,6 +35,9 @@ export class Session {
   readonly segmentBytes: number;
   readonly keeps: readonly Keep[];
   readonly snapshots: Snapshot[] = [];
+  readonly #target: WatchedTarget;
+  /** The store was last closed with the target, as it should be, and nothing had gone wrong. */
+  #isTargetWhole = false;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #lingering = new Set<Promise<void>>();
   #violation: unknown;
@@ -56,6 +60,10 @@ export class Session {
     this.machine = new Machine({ seed, blockBytes, onLine });
     this.model = new Model(segmentBytes);
     this.deletions = new Deletions(segmentBytes);
+    const powerCut = (): Keep | undefined => (this.random.chance(0.1) ? pick(this.random, this.keeps) : undefined);
+    this.#target = new WatchedTarget(this.machine, this.model, powerCut, (error) => {
+      this.#violation ??= error;
+    });
   }
 
   /** The open store; actions are only run while there is one. */
@@ -80,12 +88,17 @@ export class Session {
   }
 
   /** One attempt. False: the machine has kept it from opening, or has gone down meanwhile. */
-  async tryOpen(options: StoreOptions): Promise<boolean> {
+  async tryOpen(options: StoreOptions, hasTarget: boolean = false): Promise<boolean> {
     const { machine } = this;
-    this.options = { ...options, platform: machine.platform, listener: { onSegmentDeleted: (info) => this.#onDeleted(info) } };
+    this.options = {
+      ...options,
+      platform: machine.platform,
+      listener: { onSegmentDeleted: (info) => this.#onDeleted(info) },
+      targets: hasTarget ? [this.#target] : [],
+    };
     this.deletions.configured(options.retention);
     this.#struckAtOpening = machine.struckCount;
-    machine.tell(`> open ${JSON.stringify(options)}`);
+    machine.tell(`> open ${JSON.stringify({ ...options, hasTarget })}`);
     let store: Store;
     try {
       store = await this.settle(openStore(root, { ...this.options, readOnly: false }), 'openStore');
@@ -194,6 +207,7 @@ export class Session {
       await this.store.close();
       must(wasOpen, () => 'close() succeeded though the store had failed');
       this.model.flushed(taken);
+      this.#isTargetWhole = this.options.targets?.length === 1 && !this.isDisturbed;
     } catch (error) {
       this.permit(error, 'close()');
     }
@@ -215,6 +229,8 @@ export class Session {
     model.reopened(log, { writtenCounts, seenCounts: writtenCounts || !this.#hasBeenAsync, minOffset });
     this.#writtenCounts = true;
     this.#hasBeenAsync = false;
+    this.#target.compare(model.inOrder(log), minOffset, writtenOffset, this.#isTargetWhole);
+    this.#isTargetWhole = false;
     for (const queue of model.queues) {
       const [topic = '', queueId = '0'] = queue.split('/');
       const { max } = store.bounds({ topic, queueId: Number(queueId) });

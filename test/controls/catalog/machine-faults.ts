@@ -114,6 +114,30 @@ export const machineFaultControls: readonly Control[] = [
     tests: machineTests,
   },
   {
+    name: 'later-syncs-left-out',
+    breaks: 'After the first 40 syncs of data by a process no further one reaches the kernel.',
+    promise: 'What was acknowledged with `sync` is there after a power cut, however long the store has been open.',
+    file: 'src/platform/node-file.ts',
+    find: "? this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback))",
+    replace: `? ++syncCount > 40
+        ? Promise.resolve()
+        : this.#call('fdatasync', (fd, done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback))`,
+    also: [{ find: 'export class NodeFile', replace: 'let syncCount = 0;\nexport class NodeFile' }],
+    caughtBy: { power: 16 },
+    tests: machineTests,
+  },
+  {
+    name: 'later-names-not-synced',
+    breaks: 'After the first 30 syncs of directories by a process no further one reaches the kernel.',
+    promise: 'A file is only as durable as the directory entry that leads to it, however long the store has been open.',
+    file: 'src/platform/node-file-system.ts',
+    find: '    if (windows) return;\n    const fd = await tryAgain(',
+    replace: '    if (windows || ++directorySyncCount > 30) return;\n    const fd = await tryAgain(',
+    also: [{ find: 'const openFlags = {', replace: 'let directorySyncCount = 0;\nconst openFlags = {' }],
+    caughtBy: { power: 16 },
+    tests: machineTests,
+  },
+  {
     name: 'full-disk-in-the-middle-of-a-write-not-told',
     breaks: 'A synchronous write of which the kernel has taken a part before it found the disk full counts as done.',
     promise: 'A disk that is nearly full costs an error, never bytes.',
