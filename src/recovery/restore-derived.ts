@@ -60,10 +60,10 @@ export async function restoreDerived(
 
 /**
  * Queues of which the log holds nothing: their numbers go on where their files had come to, as far as these speak of records that
- * are (or were) in the log.
+ * are (or were) in the log; and where the state says, whose word on this counts whatever else is wrong with it: files may be gone.
  */
 async function keepNumbers(options: RecoverOptions, end: number): Promise<void> {
-  const { queues, registry } = options;
+  const { queues, registry, found } = options;
   for (const queue of queues.listOnDisk()) {
     await options.files.breathe();
     const slot = registry.slotOf(queue.topic, queue.queueId);
@@ -74,6 +74,11 @@ async function keepNumbers(options: RecoverOptions, end: number): Promise<void> 
     const next = Math.max(lastBelow(queues, slot, end) ?? max, registry.next[slot] ?? 0);
     registry.next[slot] = 0;
     queues.restore(slot, next, next);
+  }
+  for (const { topic, queueId, max } of found.state?.queues ?? []) {
+    const slot = registry.slotOf(topic, queueId);
+    const known = queues.bounds(slot);
+    if (known.min === known.max && known.max < max) queues.restore(slot, max, max);
   }
 }
 
