@@ -34,6 +34,8 @@ export class CustomFeeder {
   readonly #log: FedLog;
   readonly #onBroken: (name: string, error: unknown) => void;
   #position: number;
+  /** What lies below it the target has made durable, or did not ask for. */
+  #durable: number;
   /** Where the target asked to begin. No record there is its mistake, or damage that it must hear of: messages would be left out. */
   readonly #givenStart: number | undefined;
   #running: Promise<void> | undefined;
@@ -48,6 +50,7 @@ export class CustomFeeder {
     const { minOffset } = log.segments;
     const start = from !== undefined && Number.isSafeInteger(from) ? from : minOffset;
     this.#position = Math.max(minOffset, Math.min(start, log.visible()));
+    this.#durable = this.#position;
     this.#givenStart = this.#position === from ? from : undefined;
   }
 
@@ -69,6 +72,11 @@ export class CustomFeeder {
     await this.#running;
   }
 
+  /** Before what lies below `end` is deleted: the target has it for good, unless its feeding has ended, which has been told. */
+  async outlive(end: number): Promise<void> {
+    if (this.#durable < end) await this.sync(end);
+  }
+
   /** Everything below `end` has been dispatched and made durable by the target. */
   async sync(end: number): Promise<void> {
     this.wake();
@@ -76,6 +84,7 @@ export class CustomFeeder {
     if (this.#broken) return;
     try {
       await this.#target.sync(end);
+      this.#durable = Math.max(this.#durable, end);
     } catch (error) {
       this.#break(error);
     }

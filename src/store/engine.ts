@@ -236,6 +236,7 @@ export class Engine {
       flushed: () => this.log.flushed,
       assigned: () => this.log.assigned,
       beforeDelete: async (end) => {
+        for (const custom of this.#customs) await custom.outlive(end);
         if (this.safePoint.offset >= end) return;
         try {
           await this.safePoint.take(false);

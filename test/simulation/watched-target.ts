@@ -3,10 +3,15 @@ import type { Keep, Machine } from './machine.js';
 import type { Model, Sent } from './model.js';
 import { must } from './violation.js';
 
+interface Given {
+  readonly offset: number;
+  readonly sent: Sent;
+}
+
 interface Durable {
   /** As `sync` was told last; undefined: nothing has been made durable yet. */
   readonly end: number | undefined;
-  readonly sent: readonly Sent[];
+  readonly given: readonly Given[];
 }
 
 /**
@@ -22,8 +27,8 @@ export class WatchedTarget implements DispatchTarget {
   /** How the power goes at once when it has made something durable; undefined: it does not. */
   readonly #powerCut: () => Keep | undefined;
   readonly #onViolation: (error: unknown) => void;
-  #durable: Durable = { end: undefined, sent: [] };
-  #sent: Sent[] = [];
+  #durable: Durable = { end: undefined, given: [] };
+  #given: Given[] = [];
   #last = -1;
 
   constructor(machine: Machine, model: Model, powerCut: () => Keep | undefined, onViolation: (error: unknown) => void) {
@@ -34,7 +39,7 @@ export class WatchedTarget implements DispatchTarget {
   }
 
   from(): number | undefined {
-    this.#sent = [...this.#durable.sent];
+    this.#given = [...this.#durable.given];
     this.#last = (this.#durable.end ?? 0) - 1;
     return this.#durable.end;
   }
@@ -44,18 +49,18 @@ export class WatchedTarget implements DispatchTarget {
       const sent = this.#model.saw(message);
       must(message.physicalOffset > this.#last, () => `a target was given message ${sent.id} behind what lies at ${this.#last}`);
       this.#last = message.physicalOffset;
-      this.#sent.push(sent);
+      this.#given.push({ offset: message.physicalOffset, sent });
     });
   }
 
   async sync(end: number): Promise<void> {
-    const sent = [...this.#sent];
+    const given = this.#given.filter(({ offset }) => offset < end);
     await new Promise<void>((resolve) => this.#machine.clock.nextTurn(resolve));
     this.#watching(() =>
       must(end >= (this.#durable.end ?? 0), () => `a target that is durable up to ${this.#durable.end} was told ${end}`),
     );
     if (this.#machine.isDown) return;
-    this.#durable = { end, sent };
+    this.#durable = { end, given };
     const keep = this.#powerCut();
     if (keep !== undefined) this.#machine.armBomb(1, keep);
   }
@@ -64,7 +69,7 @@ export class WatchedTarget implements DispatchTarget {
   compare(present: ReadonlySet<Sent>, minOffset: number, end: number, isWhole: boolean): void {
     const durable = this.#durable;
     must((durable.end ?? 0) <= end, () => `a target is durable up to ${durable.end}, the log ends at ${end}`);
-    const known = new Set(durable.sent);
+    const known = new Set(durable.given.map(({ sent }) => sent));
     for (const sent of known) {
       const isDeleted = (sent.receipt?.physicalOffset ?? -1) < minOffset;
       must(isDeleted || present.has(sent), () => `a target has message ${sent.id}, which is not in the log`);
