@@ -3,7 +3,8 @@ import type { NewMessage } from '../format/message.js';
 import type { Receipt } from '../format/receipt.js';
 import type { AppendOptions, FlushMode } from './contract.js';
 import type { Engine } from './engine.js';
-import { oneOf, refuseUnknown } from './options.js';
+import { checkOptions, oneOf } from './options.js';
+import { signalOf } from './read-options.js';
 
 export interface ResolvedAppend {
   readonly flush: FlushMode;
@@ -14,11 +15,9 @@ export interface ResolvedAppend {
 export function resolveAppend(engine: Engine, options: AppendOptions | undefined, more: readonly string[] = []): ResolvedAppend {
   engine.assertOpen();
   if (options === undefined) return { flush: engine.foundation.options.flush, signal: undefined };
-  if (typeof options !== 'object' || options === null) throw new TypeError('append options must be an object');
-  refuseUnknown(options, ['flush', 'signal', ...more], 'append option');
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
-  return { flush: oneOf(options.flush, ['sync', 'async'], 'flush') ?? engine.foundation.options.flush, signal };
+  checkOptions('append', options, ['flush', 'signal', ...more]);
+  const flush = oneOf(options.flush, ['sync', 'async'], 'flush') ?? engine.foundation.options.flush;
+  return { flush, signal: signalOf(options.signal) };
 }
 
 export async function append(engine: Engine, message: NewMessage, options: AppendOptions | undefined): Promise<Receipt> {

@@ -1,5 +1,5 @@
 import type { Engine } from './engine.js';
-import { refuseUnknown, whole } from './options.js';
+import { checkOptions, whole } from './options.js';
 
 /** Deletes what retention allows, now; with `before`, also every segment that ends at or before it. */
 export async function clean(
@@ -8,8 +8,7 @@ export async function clean(
 ): Promise<{ readonly deletedSegmentCount: number; readonly freedBytes: number }> {
   engine.assertOpen();
   if (engine.log.failure !== undefined) throw engine.log.failure;
-  if (options !== undefined && (typeof options !== 'object' || options === null)) throw new TypeError('clean options must be an object');
-  refuseUnknown(options ?? {}, ['before'], 'clean option');
+  checkOptions('clean', options, ['before']);
   const before = whole(options?.before, 'before', 0, Number.MAX_SAFE_INTEGER);
   return await engine.retention.run(before, Number.POSITIVE_INFINITY, engine.closingSignal);
 }

@@ -1,14 +1,14 @@
 import type { Abortable, Watermarks } from './contract.js';
 import type { Engine } from './engine.js';
-import { refuseUnknown } from './options.js';
+import { checkOptions } from './options.js';
 import { orAborted } from './or-aborted.js';
+import { signalOf } from './read-options.js';
 
 /** Everything appended before the call is durable and readable. Joins the group commit; aborting ends the waiting, not the flush. */
 export async function flush(engine: Engine, options: Abortable | undefined): Promise<Watermarks> {
   engine.assertOpen();
-  refuseUnknown(options ?? {}, ['signal'], 'flush option');
-  const signal = options?.signal;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  checkOptions('flush', options, ['signal']);
+  const signal = signalOf(options?.signal);
   signal?.throwIfAborted();
   const flushed = engine.log.flush();
   if (signal === undefined) await flushed;

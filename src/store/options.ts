@@ -119,6 +119,13 @@ function keptOptions(options: StoreOptions): Partial<KeptOptions> {
 }
 
 /** TypeError for a name that is none of `known`, with the nearest one as a suggestion. */
+/** Of a call, where they may be left out: an object, with no other fields than these. */
+export function checkOptions(call: string, given: unknown, known: readonly string[]): void {
+  if (given === undefined) return;
+  if (typeof given !== 'object' || given === null) throw new TypeError(`${call} options must be an object`);
+  refuseUnknown(given, known, `${call} option`);
+}
+
 export function refuseUnknown(given: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;

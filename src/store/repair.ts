@@ -3,7 +3,8 @@ import { type DamageNote, skipDamage } from '../recovery/skip-damage.js';
 import type { Abortable, RecoveryReport } from './contract.js';
 import type { Engine } from './engine.js';
 import { logMending } from './log-mending.js';
-import { refuseUnknown } from './options.js';
+import { checkOptions } from './options.js';
+import { signalOf } from './read-options.js';
 import { reportedDamage } from './reported-damage.js';
 import { verifyStore } from './verify.js';
 
@@ -14,8 +15,9 @@ import { verifyStore } from './verify.js';
  */
 export async function repair(engine: Engine, options: Abortable | undefined): Promise<RecoveryReport> {
   engine.assertOpen();
-  refuseUnknown(options ?? {}, ['signal'], 'repair option');
-  const signal = AbortSignal.any([engine.closingSignal, ...(options?.signal === undefined ? [] : [options.signal])]);
+  checkOptions('repair', options, ['signal']);
+  const given = signalOf(options?.signal);
+  const signal = AbortSignal.any([engine.closingSignal, ...(given === undefined ? [] : [given])]);
   signal.throwIfAborted();
   if (engine.log.failure !== undefined) throw engine.log.failure;
   // What is repaired must not be deleted meanwhile.

@@ -168,6 +168,7 @@ export class SideKeeper {
       storeId: this.#manifest.storeId,
       safeOffset: state.safeOffset,
       clean: state.clean,
+      trimmedTo: state.trimmedTo,
       lastStoredAt: this.#log.lastStoredAt,
       queues: state.bounds.map((queue) => ({
         topic: registry.topicOf(queue.slot),

@@ -13,7 +13,7 @@ import type { Abortable, Watermarks } from './contract.js';
 import type { Engine } from './engine.js';
 import type { Follower } from './follower/follower.js';
 import { openWriter } from './open-writer.js';
-import { refuseUnknown, type ResolvedOptions, resolveOptions } from './options.js';
+import { checkOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { copyStore, type CopiedLog } from './snapshot-copy.js';
 import { SnapshotFiles } from './snapshot-files.js';
 import { withSnapshotPlace } from './snapshot-place.js';
@@ -115,8 +115,7 @@ export async function snapshotStore(source: SnapshotSource, directory: string, o
 
 function checkTarget(source: SnapshotSource, directory: string, options: SnapshotOptions): string {
   if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
-  if (typeof options !== 'object' || options === null) throw new TypeError('snapshot options must be an object');
-  refuseUnknown(options, ['signal', 'links'], 'snapshot option');
+  checkOptions('snapshot', options, ['signal', 'links']);
   if (options.links !== undefined && typeof options.links !== 'boolean') throw new TypeError('links must be a boolean');
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
   const target = resolve(directory);

@@ -27,7 +27,7 @@ import { findByKey } from './find-by-key.js';
 import { flush, watermarksOf } from './flush.js';
 import { get } from './get.js';
 import { offsetAt } from './offset-at.js';
-import { refuseUnknown, whole } from './options.js';
+import { checkOptions, whole } from './options.js';
 import { bounds } from './bounds.js';
 import { read } from './read.js';
 import { repair } from './repair.js';
@@ -162,7 +162,7 @@ export class WritingStore implements Store {
   }
 
   async close(options?: { readonly timeoutMs?: number | undefined }): Promise<void> {
-    refuseUnknown(options ?? {}, ['timeoutMs'], 'close option');
+    checkOptions('close', options, ['timeoutMs']);
     const timeoutMs = whole(options?.timeoutMs, 'timeoutMs', 0, 0x7fff_ffff);
     this.#closing ??= closeEngine(this.#engine, timeoutMs);
     await this.#closing;

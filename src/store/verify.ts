@@ -7,9 +7,10 @@ import type { RecordView } from '../format/record-view.js';
 import type { IndexCheck } from '../key-index/index-check.js';
 import { pastLastBelow, physicalOffsetAt, queueSettled } from './bounds.js';
 import type { VerifyReport } from './contract.js';
-import { refuseUnknown } from './options.js';
+import { checkOptions } from './options.js';
 import { orAborted } from './or-aborted.js';
 import { damagedLog } from './read-log.js';
+import { signalOf } from './read-options.js';
 import type { ReadView } from './read-view.js';
 
 const FAULT_COUNT_MAX = 1000;
@@ -40,9 +41,10 @@ interface QueueCheck {
  */
 export async function verifyStore(view: ReadView, options: VerifyOptions = {}): Promise<VerifyReport> {
   view.assertReadable();
-  if (typeof options !== 'object' || options === null) throw new TypeError('verify options must be an object');
-  refuseUnknown(options, ['signal', 'onProgress'], 'verify option');
-  options.signal?.throwIfAborted();
+  checkOptions('verify', options, ['signal', 'onProgress']);
+  signalOf(options.signal)?.throwIfAborted();
+  const onProgress: unknown = options.onProgress;
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new TypeError('onProgress must be a function');
   return await new Verification(view, options).run();
 }
 

@@ -21,7 +21,7 @@ import type {
 import { findByKey } from '../find-by-key.js';
 import { get } from '../get.js';
 import { offsetAt } from '../offset-at.js';
-import { refuseUnknown, whole } from '../options.js';
+import { checkOptions, whole } from '../options.js';
 import { read } from '../read.js';
 import { followerSource, snapshotStore } from '../snapshot.js';
 import { tailQueue } from '../tail.js';
@@ -125,7 +125,7 @@ export class FollowingStore implements StoreReader {
   }
 
   async close(options?: { readonly timeoutMs?: number | undefined }): Promise<void> {
-    refuseUnknown(options ?? {}, ['timeoutMs'], 'close option');
+    checkOptions('close', options, ['timeoutMs']);
     whole(options?.timeoutMs, 'timeoutMs', 0, 0x7fff_ffff);
     this.#closing ??= this.#follower.close();
     await this.#closing;
