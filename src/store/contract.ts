@@ -72,10 +72,14 @@ export interface StoreOptions {
   readonly targets?: readonly DispatchTarget[] | undefined;
 }
 
-/** A derived structure of one's own: fed in log order, at least once, again after a crash from where it says. */
+/**
+ * A derived structure of one's own: fed in log order, at least once, again after a crash from where it says. Before messages are deleted
+ * it is given them, and told to make them durable; one that throws is fed nothing more until the store is opened again
+ * (`stratalog:target-failed` tells it), and is not waited for.
+ */
 export interface DispatchTarget {
   readonly name: string;
-  /** Where to begin; `undefined`: the start of the log. */
+  /** Where to begin: what `sync` was given last; `undefined`, or what is below the log: its start. */
   from(): PhysicalOffset | undefined;
   dispatch(message: Message): void;
   /** Make durable all that was dispatched up to `end`. */
