@@ -123,9 +123,14 @@ export class IndexWriter {
     if (!this.#hasNewNames) return;
     const { fs, directory } = this.#storage;
     this.#hasNewNames = false;
-    await fs.syncDirectory(directory);
-    if (!this.#isParentSynced) await fs.syncDirectory(parentOf(directory));
-    this.#isParentSynced = true;
+    try {
+      await fs.syncDirectory(directory);
+      if (!this.#isParentSynced) await fs.syncDirectory(parentOf(directory));
+      this.#isParentSynced = true;
+    } catch (error) {
+      this.#hasNewNames = true;
+      throw error;
+    }
   }
 }
 

@@ -49,6 +49,20 @@ test('a full disk at any write leaves entries in memory, and the next try goes o
   expect(failedCount).toBeGreaterThan(20);
 });
 
+test('names that a full disk did not let be synced are synced by the next safe point', async () => {
+  const base = memoryPlatform();
+  await makeRoot(base.fs);
+  let isFull = true;
+  const platform = withFaults(base, (call) => (call.op === 'syncDirectory' && isFull ? noSpace() : undefined));
+  const index = makeIndex(platform.fs);
+  await index.open([], true);
+  accept(index, rows);
+  await expect(index.sync(Infinity)).rejects.toMatchObject({ code: 'DISK_FULL' });
+  isFull = false;
+  const states = await index.sync(Infinity);
+  expect(base.crash('synced').fs.list(directory)).toEqual(states?.map(({ name }) => name));
+});
+
 test('as long as the disk is full there is one short file at most, and closing or opening removes it', async () => {
   const base = memoryPlatform();
   await makeRoot(base.fs);
