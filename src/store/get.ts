@@ -4,18 +4,21 @@ import type { Message } from '../format/message.js';
 import { parseMessageId } from '../format/message-id.js';
 import { RecordView, type RecordKind } from '../format/record-view.js';
 import { outOfRange, wrongType } from '../format/refusals.js';
-import { entryLeadsTo, recordsEndAt, slotLeadingTo } from './log-places.js';
+import { physicalOffsetAt } from './bounds.js';
+import { entryLeadsTo, isPlaceOf, recordsEndAt, slotLeadingTo } from './log-places.js';
 import { damagedLog, mendQueue, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
 /**
  * What stands at an offset. `suspect`: no record, or one that is damaged; `unlinked`: a good record, but its queue entry is damaged, or
- * the disk does not let it be read, for which `cause` is the reason.
+ * the disk does not let it be read, for which `cause` is the reason; `elsewhere`: a good record, or what looks like one in the body of
+ * another, and the entry of its number leads elsewhere.
  */
 type Finding =
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'unlinked'; readonly cause: unknown }
+  | { readonly kind: 'elsewhere'; readonly slot: number; readonly queueOffset: number }
   | { readonly kind: 'suspect'; readonly what: string }
   | { readonly kind: 'damaged'; readonly what: string };
 
@@ -34,7 +37,11 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
       return finding.message;
     }
     if (finding.kind === 'nothing') return undefined;
-    if (mayReopen && finding.kind !== 'unlinked' && view.reopenLog?.(damagedLog(view, offset, finding.what)) === true) {
+    if (
+      mayReopen &&
+      (finding.kind === 'suspect' || finding.kind === 'damaged') &&
+      view.reopenLog?.(damagedLog(view, offset, finding.what)) === true
+    ) {
       mayReopen = false;
       continue;
     }
@@ -44,14 +51,25 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
       if ((await slotLeadingTo(view, offset)) < 0 || !(await recordsEndAt(view, offset))) return undefined;
       throw damagedLog(view, offset, finding.what);
     }
-    const slot = view.registry.find(record.topic, record.queueId);
+    const slot = finding.kind === 'elsewhere' ? finding.slot : view.registry.find(record.topic, record.queueId);
+    if (finding.kind === 'elsewhere' && (await isEntryRight(view, slot, finding.queueOffset, offset))) return undefined;
     if (!mayMend) {
+      if (finding.kind === 'elsewhere')
+        throw damagedLog(view, offset, 'a record whose queue entry leads to where no record of its number is');
       if (finding.cause !== undefined) throw finding.cause;
       return undefined;
     }
     mayMend = false;
     await mendQueue(view, slot);
   }
+}
+
+/** Whether entry `queueOffset` does well not to name the record at `offset`. */
+async function isEntryRight(view: ReadView, slot: number, queueOffset: number, offset: number): Promise<boolean> {
+  const { min, max } = view.queues.bounds(slot);
+  if (queueOffset < min || queueOffset >= max) return true;
+  const place = physicalOffsetAt(view, slot, queueOffset);
+  return place !== offset && (await isPlaceOf(view, slot, queueOffset, place));
 }
 
 function offsetOf(at: unknown): number {
@@ -76,5 +94,8 @@ function findingOf(view: ReadView, record: RecordView, offset: number, kind: Rec
   if (!record.verify(view.isOurs(offset))) return { kind: leads === 'yes' ? 'damaged' : 'suspect', what: record.what };
   if (leads === 'unreadable') return { kind: 'unlinked', cause };
   if (leads === 'no' || record.isTombstone) return { kind: 'nothing' };
+  if (leads === 'elsewhere') {
+    return { kind: 'elsewhere', slot: view.registry.find(record.topic, record.queueId), queueOffset: record.queueOffset };
+  }
   return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };
 }

@@ -16,7 +16,7 @@ const QUEUES_PER_TURN = 64;
 const QUEUES_SEARCHED_MAX = 4096;
 
 /**
- * What the queue says that the record belongs to. `yes`: its entry leads here. `no`: there is no such entry, or it leads elsewhere.
+ * What the queue says that the record belongs to. `yes`: its entry leads here. `no`: there is no such entry. `elsewhere`: it leads elsewhere.
  * `unreadable`: the entry itself is damaged; `onUnreadable` is told what the disk said, if it said anything.
  */
 export function entryLeadsTo(
@@ -24,7 +24,7 @@ export function entryLeadsTo(
   record: RecordView,
   offset: number,
   onUnreadable?: (cause: unknown) => void,
-): 'yes' | 'no' | 'unreadable' {
+): 'yes' | 'no' | 'elsewhere' | 'unreadable' {
   const slot = record.hasQueueOffset ? view.registry.find(record.topic, record.queueId) : -1;
   if (slot < 0) return 'no';
   const { min, max } = view.queues.bounds(slot);
@@ -38,7 +38,19 @@ export function entryLeadsTo(
     return 'unreadable';
   }
   if (isEmptyEntry(entry, 0)) return 'unreadable';
-  return entryPhysicalOffset(entry, 0) === offset && entryRecordBytes(entry, 0) === record.recordBytes ? 'yes' : 'no';
+  return entryPhysicalOffset(entry, 0) === offset && entryRecordBytes(entry, 0) === record.recordBytes ? 'yes' : 'elsewhere';
+}
+
+/** Whether an entry that leads to `offset` is right about that: there stands its record, or, where the log is damaged, one must begin there. */
+export async function isPlaceOf(view: ReadView, slot: number, queueOffset: number, offset: number): Promise<boolean> {
+  if (offset < view.segments.minOffset || offset >= view.visible()) return false;
+  const record = new RecordView(view.segments.segmentBytes);
+  const fits = await withRecordAt(view, record, offset, (kind) => {
+    if (kind !== 'record' || record.physicalOffset !== offset || !record.verify(view.isOurs(offset))) return undefined;
+    const isOfQueue = record.queueId === view.registry.queueIdOf(slot) && record.topic === view.registry.topicOf(slot);
+    return record.hasQueueOffset && record.queueOffset === queueOffset && isOfQueue;
+  });
+  return fits ?? (await recordsEndAt(view, offset));
 }
 
 /** The places around an offset that queue entries lead to. */

@@ -99,6 +99,29 @@ describe('get', () => {
     expect(fixture.mendedSlots).toEqual([fixture.slotOf('orders', 0)]);
   });
 
+  it('also where one bit of the entry is another one, of the place that it names or of the length', async () => {
+    for (const byte of [5, 6, 7, 10, 11]) {
+      const fixture = await filled(6);
+      await fixture.writeQueues();
+      const { physicalOffset } = at(fixture, 2);
+      const path = fixture.queuePath('orders', 0);
+      const found = Buffer.alloc(20);
+      fixture.queues.readEntries(fixture.slotOf('orders', 0), 1, found, 1);
+      fixture.pokeFile(path, 20 + byte, Buffer.of((found[byte] ?? 0) ^ 1));
+      expect((await get(fixture.view, physicalOffset))?.queueOffset).toBe(1);
+      expect(fixture.mendedSlots).toEqual([fixture.slotOf('orders', 0)]);
+    }
+  });
+
+  it('and CORRUPT where the queue cannot be mended', async () => {
+    const fixture = await filled(6);
+    await fixture.writeQueues();
+    const { physicalOffset } = at(fixture, 2);
+    fixture.pokeFile(fixture.queuePath('orders', 0), 20 + 7, Buffer.of(1));
+    const view = { ...fixture.view, mendQueue: async () => await Promise.resolve(false) };
+    expect(await rejection(get(view, physicalOffset))).toMatchObject({ code: 'CORRUPT', offset: physicalOffset });
+  });
+
   it('what retention has deleted is gone', async () => {
     const fixture = await filled(30, 300);
     await fixture.expireFirst(false);
