@@ -13,7 +13,7 @@ import { type PutEntry, QueueRebuilder } from './queue-rebuilder.js';
 import { type QueueOnDisk, QueueScan } from './queue-scan.js';
 import type { QueueState } from './queue-state.js';
 import { QueueTable } from './queue-table.js';
-import { QueueTrimmer } from './queue-trimmer.js';
+import { type IsOf, QueueTrimmer } from './queue-trimmer.js';
 import { QueueWaiters } from './queue-waiters.js';
 import { QueueWriter } from './queue-writer.js';
 import { RebuildFolder } from './rebuild-folder.js';
@@ -63,7 +63,9 @@ export class ConsumeQueues implements FactsTarget {
   readonly #trimmer: QueueTrimmer;
   readonly #rebuilder: QueueRebuilder;
   readonly #exclusive: Exclusive = new Exclusive();
+  /** Where the log began when trimming last began, and when all queues had last followed. */
   #trimmedTo = 0;
+  #followedTo = 0;
 
   constructor(options: ConsumeQueuesOptions) {
     const { directory, entriesPerFile, fs, files: openFiles, registry } = options;
@@ -152,8 +154,16 @@ export class ConsumeQueues implements FactsTarget {
     return queue === undefined ? { min: 0, max: 0 } : { min: queue.min, max: queue.max };
   }
 
-  /** Declares a queue known from elsewhere: entries [min, max) are in its files. Raises the registry's next offset to `max`. */
-  restore(slot: number, min: number, max: number): void {
+  /** Whether it is known that the entries of a queue, from `min` on, lead to `physicalOffset` or above: one that does not is damaged. */
+  isTrimmedTo(slot: number, physicalOffset: number): boolean {
+    return (this.#table.states[slot]?.minPhysicalOffset ?? -1) >= physicalOffset;
+  }
+
+  /**
+   * Declares a queue known from elsewhere: entries [min, max) are in its files, and lead to `minPhysicalOffset` or above. Raises the
+   * registry's next offset to `max`.
+   */
+  restore(slot: number, min: number, max: number, minPhysicalOffset: number = -1): void {
     assert(min <= max, 'the first entry of a queue is not above its end');
     const queue = this.#table.at(slot);
     assert(queue.pending === undefined, 'a queue is restored before entries are added to it');
@@ -161,7 +171,7 @@ export class ConsumeQueues implements FactsTarget {
     queue.max = max;
     queue.written = max;
     queue.durable = max;
-    queue.minPhysicalOffset = -1;
+    queue.minPhysicalOffset = min === max ? -1 : minPhysicalOffset;
     queue.wholeFileIndex = -1;
     this.#raiseNext(queue);
   }
@@ -236,6 +246,21 @@ export class ConsumeQueues implements FactsTarget {
     return bounds;
   }
 
+  /** Where the log began, at least, when the queues got their `min`. A queue that was made anew meanwhile may have to follow still. */
+  get trimmedTo(): number {
+    let trimmedTo = this.#followedTo;
+    for (const queue of this.#table.states) {
+      if (queue !== undefined && queue.min < queue.max && queue.minPhysicalOffset >= 0)
+        trimmedTo = Math.min(trimmedTo, queue.minPhysicalOffset);
+    }
+    return trimmedTo;
+  }
+
+  /** Before the log loses what lies below `end`: as `QueueTrimmer.checkBelow`, for all queues. */
+  async checkBelow(end: number, isOf: IsOf): Promise<void> {
+    for (const queue of this.#table.states) if (queue !== undefined) await this.#trimmer.checkBelow(queue, end, isOf);
+  }
+
   /** Recovery: entries at or above `max` are cut, on the disk and durably; files from there on are removed. */
   cut(slot: number, max: number): Promise<void> {
     return this.#exclusive.run(() => this.#trimmer.cut(this.#table.at(slot), max));
@@ -261,6 +286,7 @@ export class ConsumeQueues implements FactsTarget {
       }
     }
     if (failure !== undefined) throw ioError('removing expired queue entries', failure);
+    this.#followedTo = Math.max(this.#followedTo, minPhysicalOffset);
     return removedCount;
   }
 

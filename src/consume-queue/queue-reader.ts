@@ -5,11 +5,15 @@ import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
 import type { QueueState } from './queue-state.js';
 
+/** As many entries as a damaged block of the disk can hold, and some. */
+const AROUND_COUNT = 256;
+
 /** Reads entries where they are: in memory until they are written, then in the files. A few KiB a call, so synchronously. */
 export class QueueReader {
   readonly #files: QueueFiles;
   readonly #openFiles: OpenFiles;
   readonly #entry: Buffer = Buffer.alloc(queueEntryBytes);
+  readonly #around: Buffer = Buffer.alloc(2 * AROUND_COUNT * queueEntryBytes);
 
   constructor(files: QueueFiles, openFiles: OpenFiles) {
     this.#files = files;
@@ -44,7 +48,7 @@ export class QueueReader {
     return physicalOffset;
   }
 
-  /** First entry in [min, max) whose record starts at or above `physicalOffset`; `max` if there is none. */
+  /** First entry in [min, max) whose record starts at or above `physicalOffset`; `max` if there is none. CORRUPT where those around it say otherwise. */
   firstAtOrAbove(queue: QueueState, physicalOffset: number): number {
     let low = queue.min;
     let high = queue.max;
@@ -54,7 +58,31 @@ export class QueueReader {
       if (found < 0 || found < physicalOffset) low = middle + 1;
       else high = middle;
     }
+    this.#assertDivides(queue, low, physicalOffset);
     return low;
+  }
+
+  /**
+   * A search believes a few entries out of many, and nothing vouches for these. A damaged one that has led it astray stands beside where it has
+   * ended, and what stands around the damage contradicts: that entries ascend, or that those in front lead below and those behind above.
+   */
+  #assertDivides(queue: QueueState, found: number, physicalOffset: number): void {
+    const end = Math.min(queue.max, found + AROUND_COUNT);
+    let before = -1;
+    for (let queueOffset = Math.max(queue.min, found - AROUND_COUNT); queueOffset < end; ) {
+      const count = this.read(queue, queueOffset, this.#around, end - queueOffset);
+      for (let i = 0; i < count; i += 1, queueOffset += 1) {
+        const at = i * queueEntryBytes;
+        // What the log has lost has none.
+        if (isEmptyEntry(this.#around, at) || isPrefill(this.#around, at)) continue;
+        const place = entryPhysicalOffset(this.#around, at);
+        if (place <= before || place < physicalOffset !== queueOffset < found) {
+          const path = this.#files.pathOf(queue.slot, this.#files.indexOf(queueOffset));
+          throw corrupt(path, this.#files.positionOf(queueOffset), `entry ${queueOffset} of the queue contradicts those around it`);
+        }
+        before = place;
+      }
+    }
   }
 
   /** Whether pre-fill stands at the place of an entry in a file. */

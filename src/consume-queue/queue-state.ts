@@ -25,7 +25,7 @@ export class QueueState {
   firstUnsynced = -1;
   /** Whether this process has seen to the directory entries that lead to the queue's folder. */
   folderTouched = false;
-  /** Physical offset of entry `min`, or -1 if nobody has looked. */
+  /** Entry `min`, and all behind it, lead there or above; -1 if nobody has looked. */
   minPhysicalOffset = -1;
   creation: Promise<void> | undefined;
   rebuilding: Promise<void> | undefined;

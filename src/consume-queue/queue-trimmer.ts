@@ -1,4 +1,4 @@
-import { StoreError, systemErrorCode } from '../base/errors.js';
+import { corrupt, StoreError, systemErrorCode } from '../base/errors.js';
 import { entryPhysicalOffset, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import type { FileSystem } from '../platform/platform.js';
 import type { OpenFiles } from '../segment/open-files.js';
@@ -8,6 +8,9 @@ import { lastRun, type QueueScan } from './queue-scan.js';
 import type { QueueState } from './queue-state.js';
 import type { QueueTable } from './queue-table.js';
 import type { UnsyncedQueues } from './unsynced-queues.js';
+
+/** Whether the record at `physicalOffset` is the one with that number. */
+export type IsOf = (slot: number, queueOffset: number, physicalOffset: number) => Promise<boolean>;
 
 /**
  * What retention and recovery take away from queues: expired entries in front, and entries behind the end.
@@ -45,8 +48,7 @@ export class QueueTrimmer {
   /** Entries of records below `minPhysicalOffset` are gone. Returns the number of files removed. Damage found on the way marks the queue. */
   async trim(queue: QueueState, minPhysicalOffset: number): Promise<number> {
     const oldMin = queue.min;
-    if (oldMin === queue.max || queue.minPhysicalOffset >= minPhysicalOffset) return 0;
-    if (queue.rebuilding !== undefined || this.#table.damaged.has(queue.slot)) return 0;
+    if (!this.#mayBeginBelow(queue, minPhysicalOffset)) return 0;
     try {
       const min = await this.#firstToKeep(queue, minPhysicalOffset);
       queue.min = min;
@@ -59,6 +61,28 @@ export class QueueTrimmer {
     return this.#files.indexOf(queue.min) > this.#files.indexOf(oldMin) ? this.#removeFilesBelow(queue) : 0;
   }
 
+  /**
+   * Before the log loses what lies below `end`: the last entry that leads there is held against its record, which vouches for all in front of
+   * it. Later nobody could tell an expired message from one whose entry is damaged. Where it does not fit, the queue is marked.
+   */
+  async checkBelow(queue: QueueState, end: number, isOf: IsOf): Promise<void> {
+    if (!this.#mayBeginBelow(queue, end)) return;
+    try {
+      const last = this.#reader.firstAtOrAbove(queue, end) - 1;
+      if (last < queue.min || (await isOf(queue.slot, last, this.#reader.physicalOffsetAt(queue, last)))) return;
+      const path = this.#files.pathOf(queue.slot, this.#files.indexOf(last));
+      throw corrupt(path, this.#files.positionOf(last), `entry ${last} of the queue does not lead to its record`);
+    } catch (error) {
+      if (!StoreError.is(error, 'CORRUPT')) throw error;
+      this.#table.markDamaged(queue, error);
+    }
+  }
+
+  #mayBeginBelow(queue: QueueState, physicalOffset: number): boolean {
+    if (queue.min === queue.max || queue.minPhysicalOffset >= physicalOffset) return false;
+    return queue.rebuilding === undefined && !this.#table.damaged.has(queue.slot);
+  }
+
   /** The first look is asynchronous, so that a pass over many queues leaves turns of the event loop to others. */
   async #firstToKeep(queue: QueueState, minPhysicalOffset: number): Promise<number> {
     if (queue.min < queue.written) {
@@ -66,7 +90,8 @@ export class QueueTrimmer {
       try {
         await this.#openFiles.with(path, 'read', (file) => file.read(Buffer.alloc(1), this.#files.positionOf(queue.min)));
       } catch (error) {
-        if (systemErrorCode(error) !== 'ENOENT') throw error;
+        const code = systemErrorCode(error);
+        if (code !== 'ENOENT') throw error;
         this.#skipRemoved(queue, minPhysicalOffset);
       }
     }

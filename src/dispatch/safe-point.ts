@@ -16,6 +16,7 @@ export interface SafePointOptions {
   readonly queues: {
     sync(): Promise<void>;
     snapshotBounds(): readonly { slot: number; min: number; max: number }[];
+    readonly trimmedTo: number;
     readonly damagedSlots: ReadonlySet<number>;
   };
   readonly index: SyncableIndex | undefined;
@@ -106,10 +107,11 @@ export class SafePoint {
     for (const custom of customs) await custom.sync(safeOffset);
     await queues.sync();
     const bounds = queues.snapshotBounds();
+    const { trimmedTo } = queues;
     // The entries just synced may speak of records that are not durable yet.
     await log.flush();
     const files = await index?.sync(Math.min(log.flushed, this.#options.dispatched()));
     if (index !== undefined && files === undefined) throw new Error('the key index is damaged', { cause: index.damage });
-    return { safeOffset, bounds, index: files };
+    return { safeOffset, trimmedTo, bounds, index: files };
   }
 }

@@ -27,7 +27,7 @@ import type { Watermark } from './watermark.js';
 export interface RecoverableQueues extends FactsTarget {
   /** As `accept`, but entries on disk keep what the log does not tell. */
   acceptAgain(facts: RecordFacts, from: number, to: number): void;
-  restore(slot: number, min: number, max: number): void;
+  restore(slot: number, min: number, max: number, minPhysicalOffset?: number): void;
   bounds(slot: number): { readonly min: number; readonly max: number };
   cut(slot: number, max: number): Promise<void>;
   /** Whether nothing stands on the disk behind entry `max`. */
@@ -162,7 +162,7 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
   const { queues, registry, segments, found } = options;
   const watermark = await validWatermark(options);
   await options.beforeChanges();
-  for (const queue of state.queues) queues.restore(registry.slotOf(queue.topic, queue.queueId), queue.min, queue.max);
+  for (const queue of state.queues) queues.restore(registry.slotOf(queue.topic, queue.queueId), queue.min, queue.max, state.trimmedTo);
   // The oldest segments may have been taken away by hand.
   if (segments.minOffset > 0) await queues.trim(segments.minOffset);
   const end = state.safeOffset;

@@ -41,7 +41,7 @@ export async function restoreDerived(
   const missing = state === undefined ? new Set<string>() : missingQueues(options, state);
   for (const queue of state?.queues ?? []) {
     const slot = registry.slotOf(queue.topic, queue.queueId);
-    if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max);
+    if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max, state?.trimmedTo);
     else {
       start = min;
     }

@@ -24,6 +24,8 @@ export interface State {
   /** Written by a clean close; then `safeOffset` is the end of the log. */
   readonly clean: boolean;
   readonly lastStoredAt: number;
+  /** The queues' entries, from `min` on, lead there or above. 0: nothing is known of that. */
+  readonly trimmedTo: number;
   readonly queues: readonly QueueState[];
   /** Undefined: there was no key index, so whatever index files there are know nothing of some messages. */
   readonly index: readonly IndexState[] | undefined;
@@ -52,12 +54,14 @@ export function decodeState(bytes: Buffer | undefined): State | undefined {
   const value = unsealJson(bytes);
   if (!isRecord(value) || value['version'] !== VERSION) return undefined;
   const { storeId, safeOffset, clean, lastStoredAt, checkpointHex, previousCheckpointHex, sequence } = value;
+  const trimmedTo = value['trimmedTo'] ?? 0;
   if (typeof storeId !== 'string' || !isCount(safeOffset) || typeof clean !== 'boolean' || !isCount(lastStoredAt)) return undefined;
-  if (typeof checkpointHex !== 'string' || typeof previousCheckpointHex !== 'string' || !isCount(sequence)) return undefined;
+  if (typeof checkpointHex !== 'string' || typeof previousCheckpointHex !== 'string' || !isCount(sequence) || !isCount(trimmedTo))
+    return undefined;
   const queues = decodeQueues(value['queues']);
   const index = value['index'] === null ? undefined : decodeIndex(value['index']);
   if (queues === undefined || (index === undefined && value['index'] !== null)) return undefined;
-  return { storeId, safeOffset, clean, lastStoredAt, checkpointHex, previousCheckpointHex, sequence, queues, index };
+  return { storeId, safeOffset, clean, lastStoredAt, checkpointHex, previousCheckpointHex, sequence, trimmedTo, queues, index };
 }
 
 function decodeQueues(value: unknown): QueueState[] | undefined {

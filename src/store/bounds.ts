@@ -6,6 +6,8 @@ import type { ReadableQueues, ReadView } from './read-view.js';
 
 /** Holes of damaged queues are passed over in such steps. */
 const ENTRIES_AT_ONCE = 512;
+/** As many as a damaged block of the disk can hold, and some. */
+const DAMAGED_COUNT_MAX = 256;
 /** Beyond as many missing entries, or files of them, what follows counts as missing too. */
 const MISSING_COUNT_MAX = 1024;
 const entries: Buffer = Buffer.alloc(ENTRIES_AT_ONCE * queueEntryBytes);
@@ -42,8 +44,48 @@ export async function queueSettled(view: ReadView, slot: number): Promise<void> 
   view.assertReadable();
 }
 
-/** One past the last entry of [from, to) that leads below `offset`, or `from`. What cannot be read is passed over: it says neither. */
+/**
+ * Whether an entry is damaged that leads below the log: its message has not expired. Either it is known that no entry within the bounds may lead
+ * there any more, or one in front of it leads into the log.
+ */
+export function leadsAstray(view: ReadView, slot: number, queueOffset: number): boolean {
+  const { min, max } = view.queues.bounds(slot);
+  const { minOffset } = view.segments;
+  if (queueOffset < min || queueOffset >= max || physicalOffsetAt(view, slot, queueOffset) >= minOffset) return false;
+  return view.queues.isTrimmedTo(slot, minOffset) || pastLastBelow(view, slot, min, max, minOffset) <= queueOffset;
+}
+
+/**
+ * One past the last entry of [from, to) that leads below `offset`, or `from`. What cannot be read is passed over: it says neither. Where entries are
+ * damaged it may be a number too low, and never one too high: a search believes few entries, so those in front of where it ends are looked at too.
+ */
 export function pastLastBelow(view: EntryView, slot: number, from: number, to: number, offset: number): number {
+  let found = searchPastBelow(view, slot, from, to, offset);
+  for (;;) {
+    const before = firstAtOrAbove(view, slot, Math.max(from, found - DAMAGED_COUNT_MAX), found, offset);
+    if (before === found) return found;
+    found = searchPastBelow(view, slot, from, before, offset);
+  }
+}
+
+/** The first entry of [from, to) that can be read and leads to `offset` or above, or `to`. */
+function firstAtOrAbove(view: EntryView, slot: number, from: number, to: number, offset: number): number {
+  for (let queueOffset = from; queueOffset < to; ) {
+    queueOffset = firstEntry(view, slot, queueOffset, to);
+    if (queueOffset === to) return to;
+    // The file may be too short for as many.
+    const count =
+      readEntries(view, slot, queueOffset, Math.min(ENTRIES_AT_ONCE, to - queueOffset)) || readEntries(view, slot, queueOffset, 1);
+    for (let i = 0; i < count; i += 1) {
+      const at = i * queueEntryBytes;
+      if (!isEmptyEntry(entries, at) && entryPhysicalOffset(entries, at) >= offset) return queueOffset + i;
+    }
+    queueOffset += Math.max(1, count);
+  }
+  return to;
+}
+
+function searchPastBelow(view: EntryView, slot: number, from: number, to: number, offset: number): number {
   let low = from;
   let high = to;
   while (low < high) {

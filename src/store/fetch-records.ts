@@ -4,7 +4,7 @@ import type { Message } from '../format/message.js';
 import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import { recordBytesMin, scheduleTopic } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
-import { physicalOffsetAt, queueText } from './bounds.js';
+import { leadsAstray, physicalOffsetAt, queueText } from './bounds.js';
 import { recordsEndAt } from './log-places.js';
 import { damagedLog, forgetBytes, giveBuffer, mendQueue, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { TagFilter } from './read-options.js';
@@ -84,9 +84,9 @@ export class QueueFetcher {
    * entries at most: fewer messages than asked for do not mean that there are no more. `whole`: the first message counts as small enough.
    */
   async fetch(from: number, to: number, countMax: number, bytesMax: number, whole: boolean): Promise<Fetched> {
-    let first = await this.#look(from, to, countMax, bytesMax, whole);
+    let first = await this.#lookWell(from, to, countMax, bytesMax, whole);
     if (this.#messages.length === 0 && first === from && this.#view.reopenLog?.(this.#fault?.error) === true) {
-      first = await this.#look(from, to, countMax, bytesMax, whole);
+      first = await this.#lookWell(from, to, countMax, bytesMax, whole);
     }
     const fault = this.#fault;
     if (fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
@@ -95,7 +95,7 @@ export class QueueFetcher {
     await mendQueue(this.#view, this.#slot);
     const { min } = this.#view.queues.bounds(this.#slot);
     if (from < min) return { messages: [], next: from, stop: 'expired', error: undefined };
-    return this.#result(from, await this.#look(from, to, countMax, bytesMax, whole));
+    return this.#result(from, await this.#lookWell(from, to, countMax, bytesMax, whole));
   }
 
   #result(from: number, next: number): Fetched {
@@ -109,6 +109,15 @@ export class QueueFetcher {
     if (fault === undefined) return { messages, next, stop: this.#isFull ? 'full' : 'none', error: undefined };
     const stop = fault.kind === 'expired' || fault.kind === 'until' ? fault.kind : 'damaged';
     return { messages, next, stop, error: fault.error };
+  }
+
+  /** As `#look`. A message that seems to have expired may be there: then its entry is damaged. */
+  async #lookWell(from: number, to: number, countMax: number, bytesMax: number, whole: boolean): Promise<number> {
+    const next = await this.#look(from, to, countMax, bytesMax, whole);
+    if (next === from && this.#messages.length === 0 && this.#fault?.kind === 'expired' && leadsAstray(this.#view, this.#slot, from)) {
+      this.#fault = { kind: 'entry', error: this.#missing(from) };
+    }
+    return next;
   }
 
   /** Returns the queue offset that it came to. */

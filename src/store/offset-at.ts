@@ -4,7 +4,7 @@ import { searchByTime } from '../consume-queue/search-by-time.js';
 import { readInt64 } from '../base/bytes.js';
 import { magicV1, magicV2, recordBytesMin, sysFlagBornHostIPv6 } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
-import { firstReadable, physicalOffsetAt, queueText } from './bounds.js';
+import { firstReadable, leadsAstray, physicalOffsetAt, queueText } from './bounds.js';
 import type { QueueRef } from './contract.js';
 import { damagedLog, mendQueue, readLog, withRecordAt } from './read-log.js';
 import { queueName, timeOf } from './read-options.js';
@@ -37,7 +37,9 @@ export async function positionAtTime(view: ReadView, slot: number, time: EpochMs
     const { max } = view.queues.bounds(slot);
     try {
       return await searchWhole(view, slot, min, max, time);
-    } catch (error) {
+    } catch (caught) {
+      const isAstray = caught instanceof Expired && leadsAstray(view, slot, caught.queueOffset);
+      const error: unknown = isAstray ? missing(view, slot, caught.queueOffset) : caught;
       if (error instanceof Expired) {
         min = Math.max(min, await firstReadable(view, slot, error.queueOffset + 1));
       } else {

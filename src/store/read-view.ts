@@ -14,6 +14,8 @@ export interface ReadableQueues {
   readEntries(slot: number, from: number, into: Buffer, count: number): number;
   /** The first number from `from` on that has a place in a file or in memory: of a damaged queue, numbers may be missing by the million. */
   firstHeld(slot: number, from: number): number;
+  /** Whether it is known that the entries from the queue's `min` on lead to `physicalOffset` or above: one that does not is damaged. */
+  isTrimmedTo(slot: number, physicalOffset: number): boolean;
   /** Settles when a queue that is being made anew, none of whose entries in files can be read until then, is so no more. */
   rebuilding(slot: number): Promise<void> | undefined;
   readonly waiters: { add(slot: number, callback: () => void): () => void };

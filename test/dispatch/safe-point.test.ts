@@ -59,6 +59,7 @@ function setUp(options: { index?: boolean; customs?: number; segmentBytes?: numb
             setup.calls.push('queues.bounds');
             return [{ slot: 0, min: 1, max: 2 }];
           },
+          trimmedTo: 0,
           damagedSlots: new Set(),
         },
         index:
@@ -108,6 +109,7 @@ describe('SafePoint', () => {
       {
         safeOffset: 1000,
         clean: false,
+        trimmedTo: 0,
         bounds: [{ slot: 0, min: 1, max: 2 }],
         index: [{ name: 'i', entryCount: 3, endPhysicalOffset: 4 }],
       },

@@ -19,6 +19,7 @@ const state: State = {
   safeOffset: 12_345,
   clean: true,
   lastStoredAt: 1_700_000_000_000,
+  trimmedTo: 4096,
   queues: [
     { topic: 'T', queueId: 0, min: 3, max: 9 },
     { topic: 'T', queueId: 7, min: 0, max: 0 },
@@ -183,6 +184,7 @@ describe('the state', () => {
     checkpointHex: [undefined, 1],
     previousCheckpointHex: [undefined, 1],
     sequence: [-1, undefined],
+    trimmedTo: [-1, 0.5, '0'],
     queues: [
       undefined,
       [],

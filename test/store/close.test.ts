@@ -52,7 +52,7 @@ describe('close', () => {
         "rename stratalog/tmp/random config/topics.json",
         "syncDirectory config",
         "sync stratalog/watermark data",
-        "write stratalog/tmp/random @0 +404",
+        "write stratalog/tmp/random @0 +418",
         "sync stratalog/tmp/random all",
         "rename stratalog/tmp/random stratalog/state",
         "syncDirectory stratalog",

@@ -87,6 +87,7 @@ describe('one cursor', () => {
         },
         readEntries: (slot: number, from: number, into: Buffer, count: number) => queues.readEntries(slot, from, into, count),
         firstHeld: (slot: number, from: number) => queues.firstHeld(slot, from),
+        isTrimmedTo: (slot: number, physicalOffset: number) => queues.isTrimmedTo(slot, physicalOffset),
         rebuilding: (slot: number) => queues.rebuilding(slot),
         waiters: queues.waiters,
       },

@@ -68,8 +68,8 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     this.#isClosed = true;
   }
 
-  /** Begins anew with what a state says; `surelyBelow`: where the log ended, at most, when the state was written. */
-  restore(states: readonly QueueInState[], surelyBelow: number): void {
+  /** Begins anew with what a state says; `surelyBelow`: where the log ended, at most, when the state was written; `trimmedTo`: where it began, at least. */
+  restore(states: readonly QueueInState[], surelyBelow: number, trimmedTo: number): void {
     this.#surelyBelow = surelyBelow;
     for (const queue of this.#table.states) {
       if (queue === undefined) continue;
@@ -81,7 +81,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       queue.min = Math.max(queue.min, state.min);
       queue.max = Math.max(queue.min, state.max);
       queue.written = queue.max;
-      this.#minCheckedAt[queue.slot] = 0;
+      this.#minCheckedAt[queue.slot] = trimmedTo;
       this.waiters.touch(queue.slot);
     }
     this.waiters.callTouched();
@@ -154,6 +154,10 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   firstHeld(slot: number, from: number): number {
     const queue = this.#table.states[slot];
     return queue === undefined ? from : this.#scan.firstHeld(queue, from);
+  }
+
+  isTrimmedTo(slot: number, physicalOffset: number): boolean {
+    return (this.#minCheckedAt[slot] ?? 0) >= physicalOffset;
   }
 
   /** That happens beside the files, and shows when it is done. */

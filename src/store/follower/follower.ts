@@ -334,7 +334,7 @@ export class Follower {
     this.#stateSequence = state.sequence;
     this.#stateSoughtAt = state.safeOffset;
     this.#feed.restart(state.safeOffset);
-    this.queues.restore(state.queues, this.#limit);
+    this.queues.restore(state.queues, this.#limit, state.trimmedTo);
     this.#index?.takeOver(state.index, state.safeOffset);
   }
 

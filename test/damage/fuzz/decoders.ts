@@ -83,6 +83,7 @@ const state = {
   safeOffset: 4096,
   clean: true,
   lastStoredAt: 1_700_000_000_000,
+  trimmedTo: 0,
   queues: [
     { topic: 'T', queueId: 0, min: 0, max: 9 },
     { topic: 'Orders', queueId: 3, min: 5, max: 90 },
