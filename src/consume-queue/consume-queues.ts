@@ -1,5 +1,5 @@
 import { assert, defined } from '../base/assert.js';
-import { corrupt, ioError, StoreError } from '../base/errors.js';
+import { corrupt, ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { queueEntryBytes, writeQueueEntry } from '../format/queue-entry.js';
 import type { FactsTarget, RecordFacts } from '../format/record-facts.js';
@@ -305,7 +305,14 @@ export class ConsumeQueues implements FactsTarget {
    * messages that the log has lost are left, and `cut` is due. Much cheaper than `cut`, for the queues that nothing points to.
    */
   isCleanBehind(slot: number, max: number): boolean {
-    return this.#scan.isCleanBehind(this.#files.queueFolder(slot), max);
+    try {
+      return this.#scan.isCleanBehind(this.#files.queueFolder(slot), max);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EIO') throw error;
+      // Made anew, nothing will stand there.
+      this.#table.markDamaged(this.#table.at(slot), error);
+      return true;
+    }
   }
 
   /** What the files of a queue themselves say of its bounds, for when no state is believed. */

@@ -91,6 +91,8 @@ export class QueueTrimmer {
         await this.#openFiles.with(path, 'read', (file) => file.read(Buffer.alloc(1), this.#files.positionOf(queue.min)));
       } catch (error) {
         const code = systemErrorCode(error);
+        // What cannot be read here can be made anew elsewhere.
+        if (code === 'EIO') throw corrupt(path, this.#files.positionOf(queue.min), 'the file cannot be read', error);
         if (code !== 'ENOENT') throw error;
         this.#skipRemoved(queue, minPhysicalOffset);
       }
