@@ -1,5 +1,5 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { entryPhysicalOffset, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
+import { entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import type { QueueRef } from './contract.js';
 import { queueName } from './read-options.js';
 import type { ReadableQueues, ReadView } from './read-view.js';
@@ -70,19 +70,51 @@ export function pastLastBelow(view: EntryView, slot: number, from: number, to: n
 
 /** The first entry of [from, to) that can be read and leads to `offset` or above, or `to`. */
 function firstAtOrAbove(view: EntryView, slot: number, from: number, to: number, offset: number): number {
-  for (let queueOffset = from; queueOffset < to; ) {
-    queueOffset = firstEntry(view, slot, queueOffset, to);
-    if (queueOffset === to) return to;
+  let first = to;
+  eachPlace(view, slot, from, to, (place, queueOffset) => {
+    if (place >= offset) first = queueOffset;
+    return first === to;
+  });
+  return first;
+}
+
+/** Whether the entries around one that can be read ascend. Where they do not, one of them is damaged. */
+export function ascendAround(view: ReadView, slot: number, queueOffset: number): boolean {
+  const { min, max } = view.queues.bounds(slot);
+  let before = Number.NEGATIVE_INFINITY;
+  let isAscending = true;
+  eachPlace(view, slot, Math.max(min, queueOffset - DAMAGED_COUNT_MAX), Math.min(max, queueOffset + DAMAGED_COUNT_MAX), (place) => {
+    isAscending = place > before;
+    before = place;
+    return isAscending;
+  });
+  return isAscending;
+}
+
+/** The lowest place above `offset` that an entry from `from` on, or one of those just behind it, leads to; Infinity: there is none. */
+export function lowestPlaceAbove(view: EntryView, slot: number, from: number, to: number, offset: number): number {
+  let lowest = Number.POSITIVE_INFINITY;
+  const first = firstEntry(view, slot, from, to);
+  eachPlace(view, slot, first, Math.min(to, first + DAMAGED_COUNT_MAX), (place) => {
+    if (place > offset && place < lowest) lowest = place;
+    return true;
+  });
+  return lowest;
+}
+
+/** Has `visit` look at the entries of [from, to) that can be read, until it returns false. */
+function eachPlace(view: EntryView, slot: number, from: number, to: number, visit: (place: number, queueOffset: number) => boolean): void {
+  for (let queueOffset = firstEntry(view, slot, from, to); queueOffset < to; queueOffset = firstEntry(view, slot, queueOffset, to)) {
     // The file may be too short for as many.
     const count =
       readEntries(view, slot, queueOffset, Math.min(ENTRIES_AT_ONCE, to - queueOffset)) || readEntries(view, slot, queueOffset, 1);
     for (let i = 0; i < count; i += 1) {
       const at = i * queueEntryBytes;
-      if (!isEmptyEntry(entries, at) && entryPhysicalOffset(entries, at) >= offset) return queueOffset + i;
+      if (isEmptyEntry(entries, at) || isPrefill(entries, at)) continue;
+      if (!visit(entryPhysicalOffset(entries, at), queueOffset + i)) return;
     }
     queueOffset += Math.max(1, count);
   }
-  return to;
 }
 
 function searchPastBelow(view: EntryView, slot: number, from: number, to: number, offset: number): number {

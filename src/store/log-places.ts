@@ -2,8 +2,8 @@ import { LogScanner } from '../commit-log/log-scanner.js';
 import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import { RecordView } from '../format/record-view.js';
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { firstEntry, pastLastBelow, physicalOffsetAt, queueSettled } from './bounds.js';
-import { turn, withRecordAt } from './read-log.js';
+import { ascendAround, lowestPlaceAbove, pastLastBelow, physicalOffsetAt, queueSettled } from './bounds.js';
+import { mendQueue, turn, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
 /**
@@ -74,17 +74,20 @@ export async function neighboursOf(view: ReadView, offset: number): Promise<Neig
       view.assertReadable();
     }
     await queueSettled(view, slot);
-    const { min, max } = view.queues.bounds(slot);
+    let { min, max } = view.queues.bounds(slot);
     if (min === max) continue;
-    const behind = pastLastBelow(view, slot, min, max, offset + 1);
-    const above = firstEntry(view, slot, behind, max);
+    let behind = pastLastBelow(view, slot, min, max, offset + 1);
+    if (!ascendAround(view, slot, behind)) {
+      await mendQueue(view, slot);
+      ({ min, max } = view.queues.bounds(slot));
+      behind = pastLastBelow(view, slot, min, max, offset + 1);
+    }
     const below = behind > min ? physicalOffsetAt(view, slot, behind - 1) : -1;
     if (below > before && below <= offset) {
       before = below;
       slotBefore = slot;
     }
-    const next = above < max ? physicalOffsetAt(view, slot, above) : -1;
-    if (next > offset && next < after) after = next;
+    after = Math.min(after, lowestPlaceAbove(view, slot, behind, max, offset));
   }
   return { before, after, slotBefore };
 }

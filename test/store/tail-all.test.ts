@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/format/message.js';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
 import { tailLog } from '../../src/store/tail-all.js';
+import { memoryPlatform } from '../../src/testing/index.js';
 import { manualClock } from '../../src/testing/manual-clock.js';
+import { flipBit, segmentOf } from '../contract/disk-surgery.js';
+import { appendMany, openTiny, readLog, root } from '../contract/harness.js';
 import { collect, ReadFixture, rejection, type Stored, storeHost, turns } from './read-fixture.js';
 
 /** Transaction type PREPARED: such a record has no place in a queue. */
@@ -222,6 +225,26 @@ describe('what has gone', () => {
     const tail = tailLog(fixture.view, { from: 'earliest', until: 'end', onCorrupt: 'skip' });
     expect(places(await collect(tail))).toEqual(places(fixture.stored.filter((_, number) => !bad.includes(number))));
     expect(tail.position).toBe(fixture.visible);
+  });
+
+  it('skips no more than the damage where the next entry of its queue, or the one after, is damaged too', async () => {
+    for (const [queueOffset, bit] of [
+      [11, 4],
+      [11, 7],
+      [12, 4],
+    ] as const) {
+      const platform = memoryPlatform();
+      const store = await openTiny(platform);
+      await appendMany(store, 100, { topic: 'T' });
+      await store.snapshot('/copy');
+      const all = places(await readLog(store));
+      const { path, at: position } = segmentOf(root, 4096, all[10] ?? 0);
+      await flipBit(platform, path, position + 4);
+      await flipBit(platform, `${root}/consumequeue/T/0/${'0'.repeat(20)}`, 20 * queueOffset + 6, bit);
+      const found = await collect(store.tailAll({ from: 'earliest', until: 'end', onCorrupt: 'skip' }));
+      expect(places(found)).toEqual(all.filter((_, i) => i !== 10));
+      await store.close().catch(() => undefined);
+    }
   });
 
   it('where a record claims to go on to a false one, skipping is not led astray by it', async () => {
