@@ -19,7 +19,7 @@ import { recordAt } from './record-at.js';
 import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
 import { stockStart } from './stock-start.js';
-import { areContiguous, trustedState } from './trusted-state.js';
+import { areContiguous, foreignRan, trustedState, voidingState } from './trusted-state.js';
 import type { IndexState, State } from './state.js';
 import type { Watermark } from './watermark.js';
 
@@ -102,7 +102,8 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   if (bases.length === 0 && found.making.length === 0 && found.state === undefined) return await startFresh(options, manifest);
   const closed = await cleanState(options);
   if (closed !== undefined && missingQueues(options, closed).size === 0) return await openClean(options, closed, manifest);
-  return await openUnclean(options, manifest);
+  const state = trustedState(options);
+  return await openUnclean(state === undefined ? voidingState(options) : options, manifest, state);
 }
 
 /** Bases of the files that can be segments; an empty last file is none (a kill between making and lengthening it). */
@@ -181,7 +182,7 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
   return report(options, manifest, { end, lastRecord, lastStoredAt: state.lastStoredAt }, count, { clean: true });
 }
 
-async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise<Recovered> {
+async function openUnclean(options: RecoverOptions, manifest: Manifest, state: State | undefined): Promise<Recovered> {
   const { segments, found, mode } = options;
   const isForeign = foreignRan(found);
   const watermark = await validWatermark(options);
@@ -189,7 +190,6 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest): Promise
   const durable = watermark?.flushedOffset ?? (await stockStart(segments, found.checkpoint));
   await makeAnew(options, watermark === undefined ? min : durable);
   const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
-  const state = trustedState(options, isForeign);
   const from = Math.max(min, state?.safeOffset ?? min);
   const damage: DamageNote[] = await cutExcess(options);
   const skippedAt = new Set<number>();
@@ -329,13 +329,6 @@ function placesOnDisk(options: RecoverOptions): SkipOptions['placesIn'] {
     }
     return places;
   };
-}
-
-/** Signs that another broker has used the directory since we last wrote our state. */
-function foreignRan(found: Examination): boolean {
-  if (found.state === undefined) return true;
-  const checkpoint = found.checkpoint?.toString('hex') ?? '';
-  return checkpoint !== found.state.checkpointHex && checkpoint !== found.state.previousCheckpointHex;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   tombstoneBytes,
 } from '../format/repair-records.js';
 import { recordBytesMin } from '../format/record-layout.js';
+import { segmentName } from '../format/segment-name.js';
 import { findResync, queuesBehind } from './find-resync.js';
 import { isInSpans, type OwnSpan } from './manifest.js';
 import { keepAside, type MendOptions } from './mend-log.js';
@@ -68,28 +69,34 @@ const FILLER_BYTES_MAX = 1024 * 1024;
  */
 export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promise<Skipped> {
   const { segments, spans } = options;
-  const start = stopped.offset;
-  const base = segments.baseOf(start);
+  const isMissing = stopped.reason === 'missing';
+  const base = segments.baseOf(stopped.offset);
+  const start = isMissing ? base : stopped.offset;
   const segmentEnd = base + segments.segmentBytes;
-  if (stopped.reason === 'missing') await makeMissing(options, base);
-  const resync = stopped.reason === 'missing' ? segmentEnd : await findResync(options, start);
+  const resync = isMissing ? segmentEnd : await findResync(options, start);
   const lost = await lostNumbers(options, start, resync);
   const repair: RepairOptions = { storeHost: options.storeHost, recordChecksum: isInSpans(spans, start) };
   const written = layOut(lost, start, resync, segmentEnd, repair);
-  const path = segments.pathOf(base);
   let quarantinePath: string | undefined;
-  await changing(options, base, async (file) => {
-    if (stopped.reason !== 'missing') quarantinePath = await keepAside(options, file, base, start - base, resync - base);
-    if (file.sizeBytes() < segments.segmentBytes) await file.truncate(segments.segmentBytes);
-    let at = start - base;
-    for (const part of written) {
-      await file.write([part], at);
-      at += part.length;
-    }
-    await file.sync('all');
-  });
-  const note = { path, offset: start - base, bytes: resync - start, what: stopped.what, quarantinePath };
+  if (isMissing) await makeMissing(options, base, written);
+  else {
+    await changing(options, base, async (file) => {
+      quarantinePath = await keepAside(options, file, base, start - base, resync - base);
+      await writeParts(file, start - base, written, segments.segmentBytes);
+    });
+  }
+  const note = { path: segments.pathOf(base), offset: start - base, bytes: resync - start, what: stopped.what, quarantinePath };
   return { next: start, bytes: resync - start, notes: [note], queues: lost };
+}
+
+async function writeParts(file: StoreFile, from: number, parts: readonly Buffer[], segmentBytes: number): Promise<void> {
+  if (file.sizeBytes() < segmentBytes) await file.truncate(segmentBytes);
+  let at = from;
+  for (const part of parts) {
+    await file.write([part], at);
+    at += part.length;
+  }
+  await file.sync('all');
 }
 
 /** A segment that is being written keeps its descriptor, and is the store's own since it was opened. */
@@ -100,24 +107,27 @@ async function changing(options: SkipOptions, base: number, work: (file: StoreFi
   await withOwnSegment(options, base, work);
 }
 
-/** A segment that is gone comes back as an empty one of full length; what was in it becomes tombstones and a blank. */
-async function makeMissing(options: SkipOptions, base: number): Promise<void> {
+/**
+ * A segment that is gone comes back at full length, with what stands for its records already in it: an empty one would say, after a
+ * crash, that nothing was lost.
+ */
+async function makeMissing(options: SkipOptions, base: number, parts: readonly Buffer[]): Promise<void> {
   const { fs, segments, paths } = options;
-  const making = segments.makingPathOf(base);
+  // No segment's name: what recovery finds here under one is a segment on its way into the log.
+  const making = `${paths.making}/${segmentName(base)}.repaired`;
+  await fs.makeDirectory(paths.making);
   if (fs.exists(making)) await fs.remove(making);
   const file = fs.open(making, 'create');
   try {
-    const blank = Buffer.alloc(BLANK_BYTES);
-    encodeBlank(blank, 0, segments.segmentBytes);
-    await file.write([blank], 0);
-    await file.truncate(segments.segmentBytes);
-    await file.sync('all');
+    await writeParts(file, 0, parts, segments.segmentBytes);
   } finally {
     await file.close();
   }
+  await segments.forget(base);
   await fs.rename(making, segments.pathOf(base));
   await fs.syncDirectory(paths.commitLog);
-  segments.setBases([...segments.bases, base].sort((a, b) => a - b));
+  // One that has gone missing while the store is open is still known.
+  if (!segments.has(base)) segments.setBases([...segments.bases, base].sort((a, b) => a - b));
 }
 
 interface Lost extends Omit<LostRecord, 'physicalOffset'> {}

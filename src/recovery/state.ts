@@ -39,6 +39,9 @@ export interface State {
 
 const VERSION = 1;
 
+/** The `safeOffset` of a state whose safe point is void: beyond the end of any log, so nothing of it is believed to be on the disk. */
+export const noSafeOffset: number = Number.MAX_SAFE_INTEGER;
+
 export function encodeState(state: State): Buffer {
   const queues: Record<string, number[]> = Object.create(null) as Record<string, number[]>;
   for (const queue of state.queues) {

@@ -115,6 +115,7 @@ describe('repair', () => {
     await removeTree(disk, placeOf(4096).path);
     const { damage: notes } = await store.repair();
     expect(notes).toMatchObject([{ path: placeOf(4096).path, bytes: 4096 }]);
+    expect(store.stats().segmentCount).toBe(5);
     expect(await survivorsOf(store)).toEqual(
       without(
         frozen,
@@ -122,6 +123,7 @@ describe('repair', () => {
       ),
     );
     expect((await store.verify()).ok).toBe(true);
+    expect(await store.clean({ before: 8192 })).toEqual({ deletedSegmentCount: 2, freedBytes: 8192 });
     await store.close();
   });
 
