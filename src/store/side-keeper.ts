@@ -95,14 +95,25 @@ export class SideKeeper {
 
   /** The last record known to be synced goes into the watermark's next slot. */
   writeWatermark(): void {
-    const { segments } = this.#foundation;
     const last = this.#log.lastSyncedRecord;
     if (last !== undefined && last.end !== this.#durableEnd?.flushedOffset) {
-      const bytes = this.#hash.subarray(0, Math.min(last.end - last.start, HASHED_BYTES_MAX));
-      if (segments.readSync(bytes, last.start) !== bytes.length) return;
-      this.#durableEnd = { flushedOffset: last.end, lastRecordStart: last.start, lastRecordHash: xxh64Hex(bytes) };
+      const end = this.#endAt(last.start, last.end);
+      if (end === undefined) return;
+      this.#durableEnd = end;
     }
     if (this.#durableEnd !== undefined) this.#writeSlot(this.#durableEnd, this.#log.written, this.#log.lastStoredAt);
+  }
+
+  /** The log has been repaired: the record that the newest slot names may consist of other bytes now. */
+  renewWatermark(): void {
+    const known = this.#durableEnd;
+    try {
+      if (known !== undefined && known.lastRecordStart >= 0)
+        this.#durableEnd = this.#endAt(known.lastRecordStart, known.flushedOffset) ?? known;
+      this.writeWatermark();
+    } catch {
+      // It counts with another hash too, unless another broker comes in between.
+    }
   }
 
   /** The first slot of this run, durable before anything is served. */
@@ -184,6 +195,12 @@ export class SideKeeper {
     await replaceFile(platform, paths, paths.state, bytes);
     await writeInPlace(platform, paths.checkpoint, checkpoint);
     this.#checkpointHex = checkpointHex;
+  }
+
+  #endAt(start: number, end: number): DurableEnd | undefined {
+    const bytes = this.#hash.subarray(0, Math.min(end - start, HASHED_BYTES_MAX));
+    if (this.#foundation.segments.readSync(bytes, start) !== bytes.length) return undefined;
+    return { flushedOffset: end, lastRecordStart: start, lastRecordHash: xxh64Hex(bytes) };
   }
 
   #writeWrittenSlot(): void {
