@@ -1,8 +1,9 @@
 import { deferred } from '../base/deferred.js';
 import { corrupt, type StoreError } from '../base/errors.js';
 import type { ReadOn } from '../commit-log/feed.js';
-import { LogScanner } from '../commit-log/log-scanner.js';
+import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
+import { endOfRepairAt } from '../commit-log/repaired-place.js';
 import { decodeMessage } from '../format/decode-message.js';
 import type { Message } from '../format/message.js';
 
@@ -109,11 +110,20 @@ export class CustomFeeder {
         },
       );
       if (stopped.reason === 'limit' || stopped.reason === 'end') this.#position = Math.max(this.#position, stopped.offset);
-      else if (stopped.offset === this.#givenStart) this.#break(this.#noRecordAt(stopped.offset, stopped.what));
-      else this.#position = Math.max(this.#position, await this.#log.readOn(stopped));
+      else await this.#goOnBehind(stopped);
     } catch (error) {
       this.#break(error);
     }
+  }
+
+  async #goOnBehind(stopped: ScanEnd): Promise<void> {
+    const { segments } = this.#log;
+    const { offset } = stopped;
+    // No record has led here: a repair may have laid one over the place that was kept.
+    const behind =
+      stopped.count > 0 ? undefined : await endOfRepairAt(segments, segments.baseOf(offset), offset, (at) => this.#log.isOurs(at));
+    if (behind === undefined && offset === this.#givenStart) this.#break(this.#noRecordAt(offset, stopped.what));
+    else this.#position = Math.max(this.#position, behind ?? (await this.#log.readOn(stopped)));
   }
 
   #noRecordAt(offset: number, what: string): StoreError {

@@ -1,4 +1,5 @@
 import { LogScanner } from '../commit-log/log-scanner.js';
+import { endOfRepairAt } from '../commit-log/repaired-place.js';
 import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import { RecordView } from '../format/record-view.js';
 import { StoreError, systemErrorCode } from '../base/errors.js';
@@ -116,8 +117,18 @@ export async function recordsEndAt(view: ReadView, offset: number): Promise<bool
   const { segments } = view;
   const base = segments.baseOf(offset);
   if (offset === base) return true;
-  // From the last certain place on, over records that have none in a queue.
-  const from = Math.max(base, (await neighboursOf(view, offset - 1)).before);
+  const from = await certainPlaceBefore(view, offset);
   const end = await new LogScanner(segments).scan({ from, limit: offset, verify: false, isOurs: () => false }, () => undefined);
   return end.reason === 'limit' && end.offset === offset;
+}
+
+/** Where a reader goes on that has kept `offset`, if a repair has laid something over it. */
+export async function placeBehindRepair(view: ReadView, offset: number): Promise<number | undefined> {
+  if (offset === view.segments.baseOf(offset)) return undefined;
+  return await endOfRepairAt(view.segments, await certainPlaceBefore(view, offset), offset, (at) => view.isOurs(at));
+}
+
+/** The last one in the segment: behind it are at most records that have none in a queue. */
+async function certainPlaceBefore(view: ReadView, offset: number): Promise<number> {
+  return Math.max(view.segments.baseOf(offset), (await neighboursOf(view, offset - 1)).before);
 }

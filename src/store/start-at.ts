@@ -2,7 +2,7 @@ import { StoreError, systemErrorCode } from '../base/errors.js';
 import { RecordView } from '../format/record-view.js';
 import { outOfRange } from '../format/refusals.js';
 import { physicalOffsetAt, queueText } from './bounds.js';
-import { isRecordBoundary } from './log-places.js';
+import { isRecordBoundary, placeBehindRepair } from './log-places.js';
 import { Expired, positionAtTime, searchWhole, storedAtOf } from './offset-at.js';
 import { damagedLog, turn, withRecordAt } from './read-log.js';
 import type { Start } from './read-options.js';
@@ -38,6 +38,8 @@ export async function logBeginning(view: ReadView, start: Start): Promise<Beginn
   if (start.kind === 'time') return { position: await segmentAtTime(view, start.time), since: start.time };
   const { offset } = start;
   if (offset >= minOffset && offset <= view.visible() && !(await isRecordBoundary(view, offset))) {
+    const behind = await placeBehindRepair(view, offset);
+    if (behind !== undefined) return { position: behind, since: noTime };
     throw outOfRange('from', 'the physical offset of a record, or the end of one', offset);
   }
   return { position: offset, since: noTime };
