@@ -1,7 +1,7 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
 import { RecordView } from '../format/record-view.js';
 import { outOfRange } from '../format/refusals.js';
-import { physicalOffsetAt, queueText } from './bounds.js';
+import { ascendAround, physicalOffsetAt, queueText } from './bounds.js';
 import { isRecordBoundary, placeBehindRepair } from './log-places.js';
 import { Expired, positionAtTime, searchWhole, storedAtOf } from './offset-at.js';
 import { damagedLog, turn, withRecordAt } from './read-log.js';
@@ -115,11 +115,9 @@ function entryAtOrAbove(view: ReadView, slot: number, offset: number): number {
     if (placeOf(view, slot, middle) < offset) low = middle + 1;
     else high = middle;
   }
-  let before = -1;
-  for (let queueOffset = Math.max(min, low - 2); queueOffset < Math.min(max, low + 2); queueOffset += 1) {
-    const place = placeOf(view, slot, queueOffset);
-    if (place <= before) throw damagedLog(view, view.segments.minOffset, `${queueText(view, slot)} does not ascend at ${queueOffset}`);
-    before = place;
+  for (let queueOffset = Math.max(min, low - 2); queueOffset < Math.min(max, low + 2); queueOffset += 1) placeOf(view, slot, queueOffset);
+  if (!ascendAround(view, slot, low)) {
+    throw damagedLog(view, view.segments.minOffset, `${queueText(view, slot)} does not ascend around ${low}`);
   }
   return low;
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openStore, type Platform, type Store, type StoreReader } from '../../src/index.js';
+import { readFile, writeInto } from '../contract/disk-surgery.js';
 import { settableClock } from '../contract/harness.js';
 import { memoryPlatform } from '../../src/testing/memory-platform.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
@@ -182,5 +183,33 @@ describe('a tail of the whole log from a time on', () => {
     expect(await scanned(again, 150)).toEqual(places.slice(1));
     for (const time of [100, 101, 150, 240, 290, 301]) expect(await found(again, time)).toEqual(await scanned(again, time));
     await again.close();
+  });
+
+  test('leaves nothing out where a block of queue entries is damaged', async () => {
+    const clock = settableClock(1_000_000);
+    const options = {
+      platform: memoryPlatform({ clock }),
+      segmentBytes: 16_384,
+      queueEntriesPerFile: 2000,
+      keyIndex: false,
+      freeBytesMin: 0,
+    };
+    const store = await openStore(directory, options);
+    const countPerMs = 10;
+    for (let i = 0; i < 1000; i += countPerMs) {
+      clock.set(1_000_000 + i / countPerMs);
+      await store.appendAll(Array.from({ length: countPerMs }, () => ({ topic: 'T', queueId: 0, body: Buffer.alloc(30) })));
+    }
+    await store.snapshot('/copy');
+    const path = `${directory}/consumequeue/T/0/${'0'.repeat(20)}`;
+    const bytes = await readFile(options.platform, path);
+    for (let at = 4096; at <= 12_288; at += 1024) {
+      // A write that went to the wrong place.
+      await writeInto(options.platform, path, bytes.subarray(512, 512 + 4096), at);
+      for (let ms = 0; ms < 100; ms += 7)
+        expect([at, ms, (await found(store, 1_000_000 + ms)).length]).toEqual([at, ms, 1000 - ms * countPerMs]);
+      await writeInto(options.platform, path, bytes, 0);
+    }
+    await store.close();
   });
 });
