@@ -1,5 +1,7 @@
 import { type Message, openStore, type RecoveryReport, type Store, StoreError, type VerifyReport } from '../../src/index.js';
-import { manualClock } from '../../src/testing/index.js';
+import { manualClock, type MemoryPlatform } from '../../src/testing/index.js';
+import { SeededRandom } from '../../src/testing/seeded-random.js';
+import { crashWithin } from './crash-within.js';
 import { areEqual, diskOf, type Image, imageOf, root } from './image.js';
 import type { MadeStore } from './made-store.js';
 import { type Answers, readAll } from './read-all.js';
@@ -25,10 +27,17 @@ export interface Outcome {
   readonly failures: readonly string[];
 }
 
-/** Opens a damaged store in one mode and asks it everything. What it must not do is in `failures`. */
-export async function checkStore(made: MadeStore, damaged: Image, mode: Mode): Promise<Outcome> {
-  return await new Check(made, damaged, mode).run();
+/**
+ * Opens a damaged store in one mode and asks it everything. What it must not do is in `failures`. `seed` says whether the machine goes
+ * down while it is mended, and how it ends; undefined: it does not, and is closed.
+ */
+export async function checkStore(made: MadeStore, damaged: Image, mode: Mode, seed?: number): Promise<Outcome> {
+  return await new Check(made, damaged, mode, seed).run();
 }
+
+/** Of the mending: the machine goes down before it has come to its end. */
+const CRASH_WITHIN_CHANCE = 0.3;
+const CRASH_WITHIN_CALLS = 250;
 
 const refusalCodes: ReadonlySet<string> = new Set(['CORRUPT', 'OPTIONS_INCOMPATIBLE', 'FORMAT_UNSUPPORTED']);
 
@@ -42,6 +51,9 @@ class Check {
   readonly #touched: ReadonlySet<Message>;
   readonly #keys: readonly (readonly [string, string])[];
   readonly #failures: string[] = [];
+  readonly #random: SeededRandom | undefined;
+  /** What was mended before a crash is not spoken of again. */
+  #isMendedInPart = false;
   /** The record checksum may not count: nothing says any more that the records are ours. */
   readonly #isWeak: boolean;
   #cutCount = 0;
@@ -49,7 +61,8 @@ class Check {
   #firstLost = Number.POSITIVE_INFINITY;
   #lastKept = -1;
 
-  constructor(made: MadeStore, damaged: Image, mode: Mode) {
+  constructor(made: MadeStore, damaged: Image, mode: Mode, seed: number | undefined) {
+    this.#random = seed === undefined ? undefined : new SeededRandom(seed * 104_729 + 11);
     this.#made = made;
     this.#damaged = damaged;
     this.#mode = mode;
@@ -68,13 +81,14 @@ class Check {
   }
 
   async run(): Promise<Outcome> {
-    const platform = await diskOf(this.#damaged, this.#made.seed, manualClock());
+    const platform = await this.#disk();
+    const found = imageOf(platform);
     const options = { ...this.#made.options, platform, recovery: this.#mode };
     let store: Store;
     try {
       store = await openStore(root, options);
     } catch (error) {
-      this.#refused(error, imageOf(platform));
+      this.#refused(error, found, imageOf(platform));
       return this.#outcome(false, 0, 0);
     }
     const end = store.stats().writtenOffset;
@@ -89,10 +103,37 @@ class Check {
     const after = await this.#ask(store, false);
     await this.#repairedWhole(store, after, appended.physicalOffset);
     const lostCount = this.#lost(after, end, repaired);
-    await store.close();
-    for (const fault of queueFaults(imageOf(platform), this.#made.options)) this.#fail(`queue files after close: ${fault}`);
-    await this.#reopened(options, after);
+    await this.#ended(store, platform, after);
     return this.#outcome(true, lostCount, notedCount);
+  }
+
+  /** The damaged store, or what a first try of mending it has left when the machine went down. */
+  async #disk(): Promise<MemoryPlatform> {
+    const disk = await diskOf(this.#damaged, this.#made.seed, manualClock());
+    const random = this.#random;
+    if (random === undefined || this.#mode === 'strict' || !random.chance(CRASH_WITHIN_CHANCE)) return disk;
+    const calls = 1 + random.below(CRASH_WITHIN_CALLS);
+    const keep = (['all', 'synced', 'random'] as const)[random.below(3)] ?? 'all';
+    const successor = await crashWithin(disk, calls, keep, async (platform) => {
+      const store = await openStore(root, { ...this.#made.options, platform, recovery: this.#mode });
+      await store.repair();
+    });
+    this.#isMendedInPart = successor !== undefined;
+    return successor ?? (await diskOf(this.#damaged, this.#made.seed, manualClock()));
+  }
+
+  /** After the mending: whatever comes then, it is not to be done again. */
+  async #ended(store: Store, platform: MemoryPlatform, after: Answers): Promise<void> {
+    const ending = (['closed', 'killed', 'power cut'] as const)[this.#random?.below(3) ?? 0] ?? 'closed';
+    let disk = platform;
+    if (ending === 'closed') await store.close();
+    else {
+      await store.flush();
+      disk = platform.crash(ending === 'killed' ? 'all' : 'random');
+    }
+    if (ending === 'closed')
+      for (const fault of queueFaults(imageOf(disk), this.#made.options)) this.#fail(`queue files after close: ${fault}`);
+    await this.#reopened(disk, ending, after);
   }
 
   async #runUnsure(store: Store, notedCount: number): Promise<Outcome> {
@@ -123,13 +164,13 @@ class Check {
     if (this.#failures.length < 20) this.#failures.push(what.slice(0, 500));
   }
 
-  #refused(error: unknown, now: Image): void {
+  #refused(error: unknown, found: Image, now: Image): void {
     if (!StoreError.is(error)) throw error;
     if (!refusalCodes.has(error.code)) this.#fail(`refused with ${error.code}: ${error.message}`);
     if (this.#mode !== 'strict' && error.code !== 'OPTIONS_INCOMPATIBLE')
       this.#fail(`refused in mode ${this.#mode}: ${error.code}: ${error.message}`);
     now.delete('lock');
-    const was = new Map(this.#damaged);
+    const was = new Map(found);
     was.delete('lock');
     if (!areEqual(was, now)) this.#fail('a refusal changed files');
   }
@@ -166,6 +207,7 @@ class Check {
 
   /** Whatever cannot be read any more is spoken of: by the report of the opening, by `verify`, or it is beyond the end. */
   #allNamed(store: Store, answers: Answers, verified: VerifyReport, end: number): void {
+    if (this.#isMendedInPart) return;
     const { damage, truncatedBytes } = store.recovery;
     const { segmentBytes } = this.#made.options;
     for (const message of this.#made.messages) {
@@ -181,9 +223,15 @@ class Check {
       // Nothing says that what was touched had ever been durable: the log ends there, as where it was torn.
       const isTorn = [...this.#touched].some((touched) => touched.physicalOffset >= end && touched.physicalOffset <= offset);
       const isCut = offset >= end && (truncatedBytes > 0 || damage.length > 0 || isTorn);
-      if (isNoted || isCut || !verified.ok) continue;
+      // Without a checksum over the whole record nothing tells a message of which one flag was changed from one that has no place in a queue.
+      const hasLostItsPlace = this.#isWeak && this.#isChangedIn(offset + 36, offset + 40);
+      if (isNoted || isCut || !verified.ok || hasLostItsPlace) continue;
       this.#fail(`message at ${offset} is not readable and nothing says so`);
     }
+  }
+
+  #isChangedIn(from: number, to: number): boolean {
+    return this.#changed.some(([start, end]) => start < to && end > from);
   }
 
   async #repairedWhole(store: Store, answers: Answers, appendedAt: number): Promise<void> {
@@ -257,14 +305,29 @@ class Check {
     return entry?.length !== 20 || Number(entry.readBigInt64BE(0)) !== physicalOffset || path === '';
   }
 
-  async #reopened(options: Parameters<typeof openStore>[1], before: Answers): Promise<void> {
-    const store = await openStore(root, { ...options, readOnly: false, recovery: 'strict' });
-    if (!store.recovery.cleanShutdown) this.#fail('not clean after a close');
+  async #reopened(disk: MemoryPlatform, ending: string, before: Answers): Promise<void> {
+    let store: Store;
+    try {
+      store = await openStore(root, { ...this.#made.options, platform: disk, recovery: 'strict' });
+    } catch (error) {
+      if (!StoreError.is(error)) throw error;
+      return this.#fail(`opened again (${ending}): ${error.message}`);
+    }
+    const { cleanShutdown, damage } = store.recovery;
+    if (cleanShutdown !== (ending === 'closed')) this.#fail(`opened again (${ending}): cleanShutdown is ${cleanShutdown}`);
+    const end = Math.max(-1, ...before.log.map(({ physicalOffset, recordBytes }) => physicalOffset + recordBytes));
+    for (const { what, path, offset } of damage) {
+      // Bytes behind the end that look like records are damage that nobody had to notice before.
+      if (Number(path.slice(path.lastIndexOf('/') + 1)) + offset < end)
+        this.#fail(`opened again (${ending}): ${what} at ${offset} of ${path}`);
+    }
     const again = await readAll(store, { offsets: [], keys: this.#keys.slice(0, 4), skips: false });
     const same = (one: readonly Message[], other: readonly Message[]): boolean =>
       one.map((message) => message.physicalOffset).join() === other.map((message) => message.physicalOffset).join();
-    if (!same(before.log, again.log) || !same(before.queues, again.queues)) this.#fail('other messages after closing and opening again');
-    for (const refusal of again.refusals) this.#fail(`opened again: ${refusal}`);
+    if (!same(before.log, again.log) || !same(before.queues, again.queues)) this.#fail(`opened again (${ending}): other messages`);
+    for (const refusal of again.refusals) this.#fail(`opened again (${ending}): ${refusal}`);
+    for (const fault of (await store.verify()).faults)
+      this.#fail(`opened again (${ending}): ${fault.where} ${fault.offset}: ${fault.what}`);
     await store.close();
   }
 }

@@ -36,7 +36,7 @@ export async function damagedStores(seed: number, all: readonly Mode[] | undefin
   }
   const stores: DamagedStore[] = [];
   for (const mode of all ?? [modes[random.below(modes.length)] ?? 'skip']) {
-    const outcome = await checkStore(made, image, mode).catch((error: unknown) => thrown(mode, error));
+    const outcome = await checkStore(made, image, mode, seed).catch((error: unknown) => thrown(mode, error));
     stores.push({ ...outcome, ending, pieces });
   }
   return stores;

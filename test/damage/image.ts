@@ -36,7 +36,13 @@ export async function diskOf(image: Image, seed: number, clock: Clock): Promise<
     const file = platform.fs.open(`${root}/${path}`, 'create');
     // What is zeros only is a hole here as it is on a disk.
     if (bytes.length > 0) file.writeSync([bytes], 0);
+    // Nothing of it is lost when the power goes.
+    await file.sync('all');
     file.close().catch(() => undefined);
+  }
+  for (let directory of directories) {
+    for (; directory !== '/'; directory = dirname(directory)) await platform.fs.syncDirectory(directory);
+    await platform.fs.syncDirectory('/');
   }
   return platform;
 }
