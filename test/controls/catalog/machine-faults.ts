@@ -127,14 +127,32 @@ export const machineFaultControls: readonly Control[] = [
     tests: machineTests,
   },
   {
-    name: 'later-names-not-synced',
-    breaks: 'After the first 30 syncs of directories by a process no further one reaches the kernel.',
-    promise: 'A file is only as durable as the directory entry that leads to it, however long the store has been open.',
+    name: 'known-files-not-synced',
+    breaks: 'A sync of data reaches the kernel only for files that the process has made itself, and not for those that it has found.',
+    promise: 'What was acknowledged with `sync` is there after a power cut, also after the second one of a store.',
     file: 'src/platform/node-file-system.ts',
-    find: '    if (windows) return;\n    const fd = await tryAgain(',
-    replace: '    if (windows || ++directorySyncCount > 30) return;\n    const fd = await tryAgain(',
-    also: [{ find: 'const openFlags = {', replace: 'let directorySyncCount = 0;\nconst openFlags = {' }],
-    caughtBy: { power: 16 },
+    find: '    return new NodeFile(path, fd);',
+    replace: `    const file = new NodeFile(path, fd);
+    if (mode === 'read-write') file.sync = () => Promise.resolve();
+    return file;`,
+    caughtBy: { power: 48 },
+    tests: machineTests,
+  },
+  {
+    name: 'sync-of-known-files-not-waited-for',
+    breaks: 'A sync of data of a file that the process has not made itself is begun a tenth of a second later, and not waited for.',
+    promise: 'What was acknowledged with `sync` is there after a power cut, also after the second one of a store.',
+    file: 'src/platform/node-file-system.ts',
+    find: '    return new NodeFile(path, fd);',
+    replace: `    const file = new NodeFile(path, fd);
+    const sync = file.sync.bind(file);
+    if (mode !== 'read-write') return file;
+    file.sync = (kind) => {
+      setTimeout(() => void sync(kind).catch(() => undefined), 100);
+      return Promise.resolve();
+    };
+    return file;`,
+    caughtBy: { power: 48 },
     tests: machineTests,
   },
   {
