@@ -175,10 +175,7 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
       count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end, passing);
     }
   }
-  const lastRecord =
-    watermark !== undefined && found.watermark !== undefined && watermark.lastRecordStart >= 0
-      ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
-      : undefined;
+  const lastRecord = watermark !== undefined && found.watermark !== undefined ? lastRecordOf(watermark) : undefined;
   return report(options, manifest, { end, lastRecord, lastStoredAt: state.lastStoredAt }, count, { clean: true });
 }
 
@@ -188,7 +185,6 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest, state: S
   const watermark = await validWatermark(options);
   const min = segments.minOffset;
   const durable = watermark?.flushedOffset ?? (await stockStart(segments, found.checkpoint));
-  await makeAnew(options, watermark === undefined ? min : durable);
   const spans = watermark === undefined ? [] : limitSpans(manifest.spans, isForeign ? durable : undefined);
   const from = Math.max(min, state?.safeOffset ?? min);
   const damage: DamageNote[] = await cutExcess(options);
@@ -218,6 +214,9 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest, state: S
         return skipped.next;
       },
     });
+  // A refusal changes nothing, so whoever may refuse looks first.
+  if (mode === 'strict' && hasFailedSyncs(options.platform.fs, options.paths)) await search(from);
+  await makeAnew(options, watermark === undefined ? min : durable);
   let log = await search(from);
   for (let next = log.end; (await adoptMade(options, next)) && next === log.end; next = log.end) log = await search(next);
   await options.beforeChanges();
@@ -238,11 +237,7 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest, state: S
   await cutQueues(options);
   await dropExpired(options);
   const lastStoredAt = Math.max(log.lastStoredAt, watermark?.lastStoredAt ?? 0, found.state?.lastStoredAt ?? 0);
-  const lastRecord =
-    log.lastRecord ??
-    (watermark !== undefined && watermark.lastRecordStart >= 0 && watermark.flushedOffset <= end
-      ? { start: watermark.lastRecordStart, end: watermark.flushedOffset }
-      : undefined);
+  const lastRecord = log.lastRecord ?? (watermark !== undefined && watermark.flushedOffset <= end ? lastRecordOf(watermark) : undefined);
   return report(options, { ...manifest, spans }, { end, lastRecord, lastStoredAt }, count, {
     clean: false,
     scannedBytes: Math.max(0, end - from),
@@ -250,6 +245,10 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest, state: S
     skippedBytes,
     damage,
   });
+}
+
+function lastRecordOf({ lastRecordStart, flushedOffset }: Watermark): { readonly start: number; readonly end: number } | undefined {
+  return lastRecordStart < 0 ? undefined : { start: lastRecordStart, end: flushedOffset };
 }
 
 /** Nothing is left on the disk behind the last entry of a queue. */

@@ -4,8 +4,10 @@ import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js'
 import { noteFailedSyncs } from '../../src/recovery/failed-syncs.js';
 import { StorePaths } from '../../src/recovery/side-files.js';
 import { aroundCalls } from '../contract/around-calls.js';
-import { writeInto } from '../contract/disk-surgery.js';
+import { contents, createFile, flipBit, writeInto } from '../contract/disk-surgery.js';
 import { appendMany, collect, failure, openTiny, readLog, refusal, root, systemError, texts } from '../contract/harness.js';
+import { frozenStore, placeOf } from './frozen-store.js';
+import { storeOfThreeQueues } from './three-queues.js';
 
 /**
  * A disk as ext4 makes it after a block could not be written: what was written since the last sync of that file reads well from memory,
@@ -186,6 +188,24 @@ describe('after a failed sync', () => {
     expect(await refusal(() => store.snapshot('/copy'))).toBe('IO');
     expect(disk.platform.fs.exists(`${root}/stratalog/unsynced`)).toBe(false);
     await store.close();
+  });
+
+  it('changes nothing where the store is refused', async () => {
+    const frozen = await frozenStore('killed', storeOfThreeQueues);
+    const disk = frozen.copy();
+    await createFile(disk, `${root}/stratalog/unsynced`);
+    await disk.fs.remove(`${root}/stratalog/state`);
+    const damaged = placeOf(frozen.records[10]!.offset);
+    await flipBit(disk, damaged.path, damaged.at + 90);
+    const last = placeOf(frozen.records.at(-1)!.offset).path;
+    // A second name of the file that would be made anew.
+    await disk.fs.link(last, '/other-name');
+    const before = await contents(disk, root);
+    expect(await refusal(() => openTiny(disk))).toBe('CORRUPT');
+    expect(await contents(disk, root)).toEqual(before);
+    const file = disk.fs.open(last, 'read');
+    expect(file.linkCount()).toBe(2);
+    await file.close();
   });
 });
 
