@@ -42,6 +42,8 @@ export class Session {
   readonly #lingering = new Set<Promise<void>>();
   #violation: unknown;
   #struckAtOpening = 0;
+  /** As that, and not forgotten when what was found has been compared: what fails while a target is fed ends its feeding. */
+  #struckBeforeOpening = 0;
   #opened: Store | undefined;
   /** Since the log was last compared with the model, the machine has kept whatever was written. */
   #writtenCounts = true;
@@ -97,7 +99,7 @@ export class Session {
       targets: hasTarget ? [this.#target] : [],
     };
     this.deletions.configured(options.retention);
-    this.#struckAtOpening = machine.struckCount;
+    this.#struckAtOpening = this.#struckBeforeOpening = machine.struckCount;
     machine.tell(`> open ${JSON.stringify({ ...options, hasTarget })}`);
     let store: Store;
     try {
@@ -207,7 +209,7 @@ export class Session {
       await this.store.close();
       must(wasOpen, () => 'close() succeeded though the store had failed');
       this.model.flushed(taken);
-      this.#isTargetWhole = this.options.targets?.length === 1 && !this.isDisturbed;
+      this.#isTargetWhole = this.options.targets?.length === 1 && this.machine.struckCount === this.#struckBeforeOpening;
     } catch (error) {
       this.permit(error, 'close()');
     }
