@@ -2,7 +2,34 @@ import type { NewMessage } from '../format/message.js';
 import type { Receipt } from '../format/receipt.js';
 import type { LogWaiter } from './waiters.js';
 
-/** One `append` or `appendBatch` on its way. */
+/** One `append` that was taken at once, as nearly all are. */
+export class SingleAppend implements LogWaiter {
+  readonly end: number;
+  readonly #receipt: Receipt;
+  readonly #log: { readonly flushed: number };
+  readonly #resolve: (receipt: Receipt) => void;
+  readonly reject: (reason: unknown) => void;
+
+  constructor(
+    receipt: Receipt,
+    log: { readonly flushed: number },
+    resolve: (receipt: Receipt) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.end = receipt.physicalOffset + receipt.recordBytes;
+    this.#receipt = receipt;
+    this.#log = log;
+    this.#resolve = resolve;
+    this.reject = reject;
+  }
+
+  settle(): void {
+    if (this.#log.flushed >= this.end) this.#receipt.durable = true;
+    this.#resolve(this.#receipt);
+  }
+}
+
+/** An `appendBatch` on its way, or an `append` that has to wait for room. */
 export class AppendCall implements LogWaiter {
   messages: readonly NewMessage[];
   readonly flush: 'sync' | 'async';

@@ -3,7 +3,7 @@ import { ioError, StoreError, systemErrorCode } from '../base/errors.js';
 import type { FactsTarget } from '../format/record-facts.js';
 import type { NewMessage } from '../format/message.js';
 import type { Receipt } from '../format/receipt.js';
-import { AppendCall } from './append-call.js';
+import { AppendCall, SingleAppend } from './append-call.js';
 import { Appender } from './appender.js';
 import { copyMessage } from './copy-message.js';
 import { Flusher } from './flusher.js';
@@ -143,6 +143,15 @@ export class CommitLog {
 
   append(message: NewMessage, flush: 'sync' | 'async', signal: AbortSignal | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
+      this.#assertAccepting();
+      if (this.#room.isEmpty && this.#undoing === undefined && this.#hasRoom()) {
+        const receipt = this.#appender.encodeOne(message, this.#options.pendingBytesMax);
+        if (receipt !== undefined) {
+          this.#waitFor(new SingleAppend(receipt, this, resolve, reject), flush);
+          this.#appender.writeSoon();
+          return;
+        }
+      }
       const call = new AppendCall([message], flush, (receipts) => resolve(defined(receipts[0], 'a receipt')), reject);
       this.#submit(
         call,
