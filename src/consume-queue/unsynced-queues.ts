@@ -48,6 +48,12 @@ export class UnsyncedQueues {
     this.#queueFolders.add(queue);
   }
 
+  /** All files of a queue were replaced, and its folders may have been made anew. */
+  noteFolders(queue: QueueState): void {
+    this.#topicsDone.delete(this.#table.registry.topicOf(queue.slot));
+    this.#touch(queue);
+  }
+
   /** Syncs all files written before the call. A queue whose sync fails is marked as damaged; the first failure is thrown at the end. */
   async syncFiles(): Promise<void> {
     const queues = this.#queues;
@@ -82,13 +88,6 @@ export class UnsyncedQueues {
         await file.sync('data');
       });
     }
-  }
-
-  /** The directory entries that lead to the files of one queue, at once. */
-  async syncFoldersOf(queue: QueueState): Promise<void> {
-    await this.#fs.syncDirectory(this.#files.queueFolder(queue.slot));
-    await this.#fs.syncDirectory(this.#files.topicFolder(this.#table.registry.topicOf(queue.slot)));
-    await this.#syncRoot();
   }
 
   async syncFolders(): Promise<void> {

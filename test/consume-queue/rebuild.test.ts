@@ -202,12 +202,28 @@ describe('rebuilding a queue', () => {
     }
   });
 
-  it('is durable when it returns', async () => {
+  it('is durable with the next safe point', async () => {
     const platform = await preparedPlatform();
     const { queues, registry } = openQueues(platform, 4);
     const slot = registry.slotOf('a', 0);
     await queues.rebuild(slot, fillWith(0, 10));
     const expected = filesOf(platform, 'a', 0);
+    await queues.sync();
     expect(filesOf(platform.crash('synced'), 'a', 0)).toEqual(expected);
+  });
+
+  it('is readable where its folder cannot be synced; the safe point fails, and the next one makes it durable', async () => {
+    const base = await preparedPlatform();
+    let failing = true;
+    const platform = withFaults(base, (call) => (failing && call.op === 'syncDirectory' ? systemError('ENOSPC') : undefined));
+    const { queues, registry } = openQueues(platform, 4);
+    const slot = registry.slotOf('a', 0);
+    await queues.rebuild(slot, fillWith(3, 10));
+    expect([queues.bounds(slot), queues.damagedSlots.size]).toEqual([{ min: 3, max: 10 }, 0]);
+    await expect(queues.sync()).rejects.toMatchObject({ code: 'DISK_FULL' });
+    failing = false;
+    const expected = filesOf(base, 'a', 0);
+    await queues.sync();
+    expect(filesOf(base.crash('synced'), 'a', 0)).toEqual(expected);
   });
 });
