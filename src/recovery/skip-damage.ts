@@ -157,13 +157,14 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
     const { from, certainTo } = ends.get(name) ?? { from: undefined, certainTo: 0 };
     ends.set(name, { from, certainTo, to: Math.max(certainTo, behind) });
   };
-  for (const [name, end] of options.queueEnds) if (!after.has(name) && end > (next.get(name) ?? 0)) share(name, end);
   for (const [name, { queueOffset, isBehindDamage }] of after) {
     // Numbers ascend: whatever an entry says, none from this one on was in front of it.
     const { from, certainTo } = ends.get(name) ?? { from: undefined, certainTo: 0 };
     if (isBehindDamage) ends.set(name, { from, certainTo: Math.min(certainTo, queueOffset), to: queueOffset });
     else ends.set(name, { from: ends.get(name)?.from, certainTo: queueOffset, to: queueOffset });
   }
+  // After those that have to be in front of a record that is there: of a queue that does not go on, numbers find room later too.
+  for (const [name, end] of options.queueEnds) if (!after.has(name) && end > (next.get(name) ?? 0)) share(name, end);
   await addNamed(options, start, next, ends);
   const lost: Lost[] = [];
   // No more than can have been there: what a record says of its number is not believed.

@@ -14,6 +14,18 @@ describe('stores damaged at random', () => {
   }
 });
 
+describe('damaged stores that have found something', () => {
+  for (const [seed, what] of [
+    [70_134, 'a number far away made an opening look for billions of files'],
+    [70_836, 'numbers of queues that did not go on took the room of one that did'],
+  ] as const) {
+    it(`are whole now (seed ${seed}: ${what})`, async () => {
+      for (const { pieces, failures, mode } of await damagedStores(seed, undefined))
+        expect({ mode, pieces, failures }).toMatchObject({ failures: [] });
+    });
+  }
+});
+
 describe('decoders fed bytes that nobody vouches for', () => {
   for (const [name, decoder] of Object.entries(decoders)) {
     it(`${name}: throws nothing but its own errors (seeds from ${firstSeed})`, () => {
