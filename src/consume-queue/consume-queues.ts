@@ -9,7 +9,7 @@ import { DeliveryTimes } from './delivery-times.js';
 import { Exclusive } from './exclusive.js';
 import { QueueFiles } from './queue-files.js';
 import { QueueReader } from './queue-reader.js';
-import { type PutEntry, QueueRebuilder } from './queue-rebuilder.js';
+import { type FillQueue, QueueRebuilder } from './queue-rebuilder.js';
 import { type QueueOnDisk, QueueScan } from './queue-scan.js';
 import type { QueueState } from './queue-state.js';
 import { QueueTable } from './queue-table.js';
@@ -326,7 +326,7 @@ export class ConsumeQueues implements FactsTarget {
    * while one is running joins it. Rejects, and leaves the queue marked as damaged, if `fill` or the disk fails or if entries
    * are missing at the end.
    */
-  rebuild(slot: number, fill: (put: PutEntry) => Promise<void>): Promise<void> {
+  rebuild(slot: number, fill: FillQueue): Promise<void> {
     const queue = this.#table.at(slot);
     queue.rebuilding ??= this.#rebuild(queue, fill);
     return queue.rebuilding;
@@ -393,7 +393,7 @@ export class ConsumeQueues implements FactsTarget {
     return queue.written >= max || queue.pending === undefined || this.#table.damaged.has(queue.slot) || queue.rebuilding !== undefined;
   }
 
-  async #rebuild(queue: QueueState, fill: (put: PutEntry) => Promise<void>): Promise<void> {
+  async #rebuild(queue: QueueState, fill: FillQueue): Promise<void> {
     this.#table.damaged.add(queue.slot);
     try {
       await this.#rebuilder.rebuild(queue, fill);

@@ -12,6 +12,9 @@ import type { UnsyncedQueues } from './unsynced-queues.js';
 
 export type PutEntry = (queueOffset: number, physicalOffset: number, recordBytes: number, tagsCode: number) => void;
 
+/** Puts all entries that the log has, in order; `doubt` is called where it could not be read. */
+export type FillQueue = (put: PutEntry, doubt: () => void) => Promise<void>;
+
 /**
  * Replaces all files of one queue by new ones made from the log.
  *
@@ -51,13 +54,16 @@ export class QueueRebuilder {
   }
 
   /** The caller has set, and afterwards clears, `rebuilding`. */
-  async rebuild(queue: QueueState, fill: (put: PutEntry) => Promise<void>): Promise<void> {
+  async rebuild(queue: QueueState, fill: FillQueue): Promise<void> {
     const minBefore = queue.min;
     const folder = await this.#folder.freshPath('queue');
     await this.#fs.makeDirectory(folder);
     const rebuilt = new RebuiltQueue(folder, this.#files, this.#fs, this.#openFiles);
     try {
-      await fill((queueOffset, physicalOffset, recordBytes, tagsCode) => rebuilt.put(queueOffset, physicalOffset, recordBytes, tagsCode));
+      await fill(
+        (queueOffset, physicalOffset, recordBytes, tagsCode) => rebuilt.put(queueOffset, physicalOffset, recordBytes, tagsCode),
+        () => rebuilt.doubt(),
+      );
       await rebuilt.finish();
       await this.#exclusive.run(async () => {
         await queue.creation;
@@ -98,7 +104,7 @@ export class QueueRebuilder {
     const trimmedTo = queue.min > minBefore ? queue.min : 0;
     if (rebuilt.first < 0) {
       // Nothing of it is left in the log; the numbering goes on.
-      queue.min = queue.written;
+      if (!rebuilt.isFrontDoubtful) queue.min = queue.written;
       queue.durable = queue.written;
       queue.minPhysicalOffset = -1;
       return;
@@ -110,7 +116,9 @@ export class QueueRebuilder {
       queue.max = Math.max(queue.max, rebuilt.end);
       queue.durable = queue.written;
     }
-    queue.min = Math.max(rebuilt.first, trimmedTo);
+    // What the damaged log does not tell has not expired: it stays, and is missing, until a repair has said what became of it.
+    const first = rebuilt.isFrontDoubtful ? Math.min(minBefore, rebuilt.first) : rebuilt.first;
+    queue.min = Math.max(first, trimmedTo);
     queue.minPhysicalOffset = queue.min === rebuilt.first ? rebuilt.firstPhysicalOffset : -1;
     if (missing) {
       const path = this.#files.pathOf(queue.slot, this.#files.indexOf(rebuilt.end));

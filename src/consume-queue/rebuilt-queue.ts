@@ -19,6 +19,8 @@ export class RebuiltQueue {
   firstPhysicalOffset = -1;
   /** One past the last entry. */
   end = -1;
+  /** In front of the first entry, numbers may be missing that the log could not tell. */
+  isFrontDoubtful = false;
   /** Ascending. */
   readonly fileIndexes: number[] = [];
   readonly #folder: string;
@@ -51,6 +53,11 @@ export class RebuiltQueue {
     writeQueueEntry(this.#piece, this.#pieceBytes, physicalOffset, recordBytes, tagsCode);
     this.#pieceBytes += queueEntryBytes;
     this.end = queueOffset + 1;
+  }
+
+  /** Here the log could not be read. */
+  doubt(): void {
+    if (this.first < 0) this.isFrontDoubtful = true;
   }
 
   pathOf(fileIndex: number): string {

@@ -168,7 +168,7 @@ export class DerivedMending {
     const topic = registry.topicOf(slot);
     const queueId = registry.queueIdOf(slot);
     const { isOurs } = this.#log;
-    await queues.rebuild(slot, async (put) => {
+    await queues.rebuild(slot, async (put, doubt) => {
       const limit = this.#log.dispatched();
       const mending = this.log();
       for (let from = segments.minOffset; from < limit; ) {
@@ -181,7 +181,9 @@ export class DerivedMending {
             put(queueOffset, offset, recordBytes, tagsCode);
           },
         );
-        from = stopped.reason === 'limit' || stopped.reason === 'end' ? limit : await readOnBehind(mending, stopped);
+        if (stopped.reason === 'limit' || stopped.reason === 'end') return;
+        doubt();
+        from = await readOnBehind(mending, stopped);
       }
     });
   }
