@@ -37,6 +37,8 @@ export class CustomFeeder {
   #position: number;
   /** What lies below it the target has made durable, or did not ask for. */
   #durable: number;
+  /** One after the other: a safe point and a deletion may ask at the same time. */
+  #syncing: Promise<void> = Promise.resolve();
   /** Where the target asked to begin. No record there is its mistake, or damage that it must hear of: messages would be left out. */
   readonly #givenStart: number | undefined;
   #running: Promise<void> | undefined;
@@ -75,11 +77,23 @@ export class CustomFeeder {
 
   /** Before what lies below `end` is deleted: the target has it for good, unless its feeding has ended, which has been told. */
   async outlive(end: number): Promise<void> {
-    if (this.#durable < end) await this.sync(end);
+    await this.#inTurn(async () => {
+      if (this.#durable < end) await this.#sync(end);
+    });
   }
 
   /** Everything below `end` has been dispatched and made durable by the target. */
   async sync(end: number): Promise<void> {
+    // What it was given never goes back: it is where the target begins the next time.
+    await this.#inTurn(async () => await this.#sync(Math.max(end, this.#durable)));
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#syncing = this.#syncing.then(work);
+    await this.#syncing;
+  }
+
+  async #sync(end: number): Promise<void> {
     this.wake();
     while (this.#running !== undefined && this.#position < end) await this.#running;
     if (this.#broken) return;

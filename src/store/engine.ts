@@ -19,7 +19,7 @@ import { DiskGuard } from './disk-guard.js';
 import type { Foundation } from './foundation.js';
 import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
-import { isPlaceOf } from './log-places.js';
+import { mayBePlaceOf } from './log-places.js';
 import type { ReadView } from './read-view.js';
 import { SmallReads } from './small-reads.js';
 import { SideKeeper } from './side-keeper.js';
@@ -239,7 +239,7 @@ export class Engine {
       beforeDelete: async (end) => {
         for (const custom of this.#customs) await custom.outlive(end);
         // What cannot be read vouches for nothing, and is no reason to keep it.
-        await queues.checkBelow(end, async (...entry) => await isPlaceOf(this.view, ...entry).catch(() => true));
+        await queues.checkBelow(end, async (...entry) => await mayBePlaceOf(this.view, ...entry).catch(() => true));
         if (this.safePoint.offset >= end) return;
         try {
           await this.safePoint.take(false);

@@ -44,14 +44,28 @@ export function entryLeadsTo(
 
 /** Whether an entry that leads to `offset` is right about that: there stands its record, or, where the log is damaged, one must begin there. */
 export async function isPlaceOf(view: ReadView, slot: number, queueOffset: number, offset: number): Promise<boolean> {
+  return (await isRecordAt(view, slot, queueOffset, offset)) ?? (await recordsEndAt(view, offset));
+}
+
+/** As `isPlaceOf`, where only a good record counts against the entry: another one that begins there, or one that lies over the place. */
+export async function mayBePlaceOf(view: ReadView, slot: number, queueOffset: number, offset: number): Promise<boolean> {
+  const isThere = await isRecordAt(view, slot, queueOffset, offset);
+  if (isThere !== undefined) return isThere;
+  const from = await certainPlaceBefore(view, offset);
+  const isOurs = (at: number): boolean => view.isOurs(at);
+  const end = await new LogScanner(view.segments).scan({ from, limit: offset, verify: true, isOurs }, () => undefined);
+  return end.reason !== 'limit' || end.offset <= offset;
+}
+
+/** Whether the record with that number stands there. Undefined: what stands there is damaged, and tells nothing. */
+async function isRecordAt(view: ReadView, slot: number, queueOffset: number, offset: number): Promise<boolean | undefined> {
   if (offset < view.segments.minOffset || offset >= view.visible()) return false;
   const record = new RecordView(view.segments.segmentBytes);
-  const fits = await withRecordAt(view, record, offset, (kind) => {
+  return await withRecordAt(view, record, offset, (kind) => {
     if (kind !== 'record' || record.physicalOffset !== offset || !record.verify(view.isOurs(offset))) return undefined;
     const isOfQueue = record.queueId === view.registry.queueIdOf(slot) && record.topic === view.registry.topicOf(slot);
     return record.hasQueueOffset && record.queueOffset === queueOffset && isOfQueue;
   });
-  return fits ?? (await recordsEndAt(view, offset));
 }
 
 /** The places around an offset that queue entries lead to. */

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { deferred } from '../../src/base/deferred.js';
 import type { DispatchTarget, Message } from '../../src/index.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
 import { aroundCalls } from '../contract/around-calls.js';
 import { createFile } from '../contract/disk-surgery.js';
-import { appendMany, openTiny, root, systemError } from '../contract/harness.js';
+import { appendMany, openTiny, root, systemError, turns } from '../contract/harness.js';
 
 const all = Array.from({ length: 200 }, (_, i) => i);
 
@@ -81,5 +82,31 @@ describe('retention beside a structure of the user’s own', () => {
     await appendMany(store, all.length);
     expect((await store.clean({ before: store.stats().flushedOffset })).deletedSegmentCount).toBeGreaterThan(2);
     await store.close();
+  });
+
+  it('has it sync once at a time beside a safe point, and never to a lower place than before', async () => {
+    const calls: string[] = [];
+    const asked: number[] = [];
+    const held = deferred();
+    const target = new Kept();
+    const sync = target.sync.bind(target);
+    target.sync = async (end) => {
+      calls.push('begins');
+      asked.push(end);
+      if (asked.length === 2) await held.promise;
+      await sync(end);
+      calls.push('ends');
+    };
+    const segmentBytes = 65_536;
+    const store = await openTiny(memoryPlatform(), { targets: [target], segmentBytes });
+    // After each MiB a safe point is taken in the background; the first one is that of the opening.
+    while (asked.length < 2) await store.append({ topic: 'T', body: 'x'.padEnd(4000, '.') });
+    const cleaned = store.clean({ before: 2 * segmentBytes });
+    await turns(50);
+    held.resolve();
+    await cleaned;
+    await store.close();
+    expect(calls.join(' ')).toMatch(/^(begins ends ?)+$/);
+    expect(asked).toEqual([...asked].sort((a, b) => a - b));
   });
 });
