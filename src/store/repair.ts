@@ -134,6 +134,9 @@ async function leaveSafePoint(engine: Engine, limit: number): Promise<void> {
   engine.assertOpen();
   // What is half repaired shall not pass for a torn tail either.
   await sideKeeper.syncWatermark();
+  // Entries tell where records begin behind damage, as the safe point has done; those of damaged queues stay what they are.
+  await queues.sync().catch(() => undefined);
+  engine.assertOpen();
   await voidState(platform, paths);
 }
 
