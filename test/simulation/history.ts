@@ -78,7 +78,7 @@ export class History extends Session {
       if (isCalm || random.chance(0.7)) machine.clearFaults();
       else if (random.chance(0.5)) machine.addFault({ fault: { kind: 'error', code: 'EIO' }, from: 1 + random.below(150) });
       if (!isCalm && random.chance(0.2)) machine.armBomb(1 + random.below(150), pick(random, this.keeps));
-      if (await this.tryOpen(this.#randomOptions(), random.chance(0.3))) break;
+      if (await this.tryOpen(this.#randomOptions(), !isCalm && random.chance(0.3))) break;
       must(!isCalm, () => 'the store does not open though nothing is wrong any more');
     }
     await this.check();

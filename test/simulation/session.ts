@@ -42,6 +42,8 @@ export class Session {
   readonly #lingering = new Set<Promise<void>>();
   #violation: unknown;
   #struckAtOpening = 0;
+  /** Nothing may go wrong now. */
+  #isChecking = false;
   /** As that, and not forgotten when what was found has been compared: what fails while a target is fed ends its feeding. */
   #struckBeforeOpening = 0;
   #opened: Store | undefined;
@@ -62,7 +64,7 @@ export class Session {
     this.machine = new Machine({ seed, blockBytes, onLine });
     this.model = new Model(segmentBytes);
     this.deletions = new Deletions(segmentBytes);
-    const powerCut = (): Keep | undefined => (this.random.chance(0.1) ? pick(this.random, this.keeps) : undefined);
+    const powerCut = (): Keep | undefined => (!this.#isChecking && this.random.chance(0.1) ? pick(this.random, this.keeps) : undefined);
     this.#target = new WatchedTarget(this.machine, this.model, powerCut, (error) => {
       this.#violation ??= error;
     });
@@ -220,6 +222,7 @@ export class Session {
     const { model, deletions, store } = this;
     this.machine.clearFaults();
     this.machine.restart();
+    this.#isChecking = true;
     this.#struckAtOpening = this.machine.struckCount;
     const { flushedOffset, writtenOffset } = store.stats();
     must(flushedOffset === writtenOffset, () => `opened with written ${writtenOffset} beyond flushed ${flushedOffset}`);
@@ -243,6 +246,7 @@ export class Session {
     must(report.ok, () => `verify after opening: ${JSON.stringify(report.faults.slice(0, 3))}`);
     await this.#checkSnapshots();
     deletions.opened(minOffset);
+    this.#isChecking = false;
   }
 
   /** Everything that is there now, whatever retention would do meanwhile. */
