@@ -19,9 +19,8 @@ export type FillQueue = (put: PutEntry, doubt: () => void) => Promise<void>;
  * Replaces all files of one queue by new ones made from the log.
  *
  * Invariants: the new files are complete and synced before the first of them takes its place; one rename replaces one file, in
- * ascending order, so that a kill in between leaves files of one queue, each whole, old or new; their names are synced by the next
- * safe point, and until then count for nobody but readers; nothing is written to the old files while `rebuilding` is set, new entries
- * wait in memory.
+ * ascending order, so that a kill in between leaves files of one queue, each whole, old or new; nothing is written to the old
+ * files while `rebuilding` is set, new entries wait in memory.
  */
 export class QueueRebuilder {
   readonly #files: QueueFiles;
@@ -93,7 +92,7 @@ export class QueueRebuilder {
       await this.#openFiles.forget(path);
       await this.#fs.remove(path);
     }
-    this.#unsynced.noteFolders(queue);
+    await this.#unsynced.syncFoldersOf(queue);
   }
 
   /** The files hold [rebuilt.first, rebuilt.end) now; entries that are pending stay so as far as they are not among these. */

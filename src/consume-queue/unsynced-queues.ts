@@ -48,10 +48,20 @@ export class UnsyncedQueues {
     this.#queueFolders.add(queue);
   }
 
-  /** All files of a queue were replaced, and its folders may have been made anew. */
-  noteFolders(queue: QueueState): void {
-    this.#topicsDone.delete(this.#table.registry.topicOf(queue.slot));
-    this.#touch(queue);
+  /**
+   * All files of a queue were replaced, and its folders may have been made anew: their names are made durable at once. Where that fails
+   * it is for the next safe point to do, which fails until it can be done: the files themselves are whole.
+   */
+  async syncFoldersOf(queue: QueueState): Promise<void> {
+    const topic = this.#table.registry.topicOf(queue.slot);
+    try {
+      await this.#fs.syncDirectory(this.#files.queueFolder(queue.slot));
+      await this.#fs.syncDirectory(this.#files.topicFolder(topic));
+      await this.#syncRoot();
+    } catch {
+      this.#topicsDone.delete(topic);
+      this.#touch(queue);
+    }
   }
 
   /** Syncs all files written before the call. A queue whose sync fails is marked as damaged; the first failure is thrown at the end. */

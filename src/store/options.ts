@@ -118,7 +118,6 @@ function keptOptions(options: StoreOptions): Partial<KeptOptions> {
   };
 }
 
-/** TypeError for a name that is none of `known`, with the nearest one as a suggestion. */
 /** Of a call, where they may be left out: an object, with no other fields than these. */
 export function checkOptions(call: string, given: unknown, known: readonly string[]): void {
   if (given === undefined) return;
@@ -126,6 +125,7 @@ export function checkOptions(call: string, given: unknown, known: readonly strin
   refuseUnknown(given, known, `${call} option`);
 }
 
+/** TypeError for a name that is none of `known`, with the nearest one as a suggestion. */
 export function refuseUnknown(given: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
