@@ -10,12 +10,7 @@ export class SingleAppend implements LogWaiter {
   readonly #resolve: (receipt: Receipt) => void;
   readonly reject: (reason: unknown) => void;
 
-  constructor(
-    receipt: Receipt,
-    log: { readonly flushed: number },
-    resolve: (receipt: Receipt) => void,
-    reject: (reason: unknown) => void,
-  ) {
+  constructor(receipt: Receipt, log: { readonly flushed: number }, resolve: (receipt: Receipt) => void, reject: (reason: unknown) => void) {
     this.end = receipt.physicalOffset + receipt.recordBytes;
     this.#receipt = receipt;
     this.#log = log;
