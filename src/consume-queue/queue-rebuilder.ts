@@ -88,6 +88,7 @@ export class QueueRebuilder {
       old.delete(index);
     }
     for (const index of old) {
+      if (rebuilt.mayHaveLost(index)) continue;
       const path = this.#files.pathOf(queue.slot, index);
       await this.#openFiles.forget(path);
       await this.#fs.remove(path);

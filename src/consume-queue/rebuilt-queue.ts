@@ -60,6 +60,11 @@ export class RebuiltQueue {
     if (this.first < 0) this.isFrontDoubtful = true;
   }
 
+  /** Whether such a file may have been there, with entries that the log does not tell: the old one is all that is known of them. */
+  mayHaveLost(fileIndex: number): boolean {
+    return this.isFrontDoubtful && fileIndex < (this.fileIndexes[0] ?? Number.POSITIVE_INFINITY);
+  }
+
   pathOf(fileIndex: number): string {
     return `${this.#folder}/${segmentName(fileIndex * this.#files.fileBytes)}`;
   }
