@@ -1,19 +1,16 @@
 import { defined } from '../base/assert.js';
 import { corrupt, ioError, systemErrorCode } from '../base/errors.js';
-import { entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { damagedEntryCountMax, entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
 import type { QueueState } from './queue-state.js';
-
-/** As many entries as a damaged block of the disk can hold, and some. */
-const AROUND_COUNT = 256;
 
 /** Reads entries where they are: in memory until they are written, then in the files. A few KiB a call, so synchronously. */
 export class QueueReader {
   readonly #files: QueueFiles;
   readonly #openFiles: OpenFiles;
   readonly #entry: Buffer = Buffer.alloc(queueEntryBytes);
-  readonly #around: Buffer = Buffer.alloc(2 * AROUND_COUNT * queueEntryBytes);
+  readonly #around: Buffer = Buffer.alloc(2 * damagedEntryCountMax * queueEntryBytes);
 
   constructor(files: QueueFiles, openFiles: OpenFiles) {
     this.#files = files;
@@ -67,9 +64,9 @@ export class QueueReader {
    * ended, and what stands around the damage contradicts: that entries ascend, or that those in front lead below and those behind above.
    */
   #assertDivides(queue: QueueState, found: number, physicalOffset: number): void {
-    const end = Math.min(queue.max, found + AROUND_COUNT);
+    const end = Math.min(queue.max, found + damagedEntryCountMax);
     let before = -1;
-    for (let queueOffset = Math.max(queue.min, found - AROUND_COUNT); queueOffset < end; ) {
+    for (let queueOffset = Math.max(queue.min, found - damagedEntryCountMax); queueOffset < end; ) {
       const count = this.read(queue, queueOffset, this.#around, end - queueOffset);
       for (let i = 0; i < count; i += 1, queueOffset += 1) {
         const at = i * queueEntryBytes;

@@ -6,6 +6,8 @@
  * A queue whose first entry is not number 0 of its file has pre-fill entries before it: offset 0, size 2^31 - 1, code 0.
  */
 export const queueEntryBytes = 20;
+/** As many entries as a damaged block of the disk (4 KiB) can hold, and some. */
+export const damagedEntryCountMax = 256;
 /** The size in a pre-fill entry. */
 const prefillRecordBytes = 0x7fffffff;
 

@@ -1,5 +1,5 @@
 import type { QueueRegistry } from '../base/queue-registry.js';
-import { entryPhysicalOffset, entryRecordBytes, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { damagedEntryCountMax, entryPhysicalOffset, entryRecordBytes, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 
 /** Where a queue entry says that a record lies. */
 export interface QueuePlace {
@@ -20,8 +20,6 @@ export interface PlacedQueues {
 }
 
 const CHUNK_COUNT = 1024;
-/** As many entries as a damaged page can hold are passed over to find good ones. */
-const DAMAGED_COUNT_MAX = 256;
 
 /** All entries that lead into [from, to) of the log, ascending. Damaged ones, and files that cannot be read, are passed over. */
 export function placesIn(queues: PlacedQueues, registry: QueueRegistry, from: number, to: number): readonly QueuePlace[] {
@@ -46,7 +44,7 @@ class PlacesOfQueue {
     const { min, max } = this.#queues.bounds(this.#slot);
     let beyondCount = 0;
     let step = 1;
-    for (let queueOffset = Math.max(min, this.#firstAtOrAbove(from) - DAMAGED_COUNT_MAX); queueOffset < max; ) {
+    for (let queueOffset = Math.max(min, this.#firstAtOrAbove(from) - damagedEntryCountMax); queueOffset < max; ) {
       const count = this.#read(queueOffset, CHUNK_COUNT);
       if (count === 0) {
         queueOffset = Math.max(queueOffset + step, this.#queues.firstHeld(this.#slot, queueOffset));
@@ -57,7 +55,7 @@ class PlacesOfQueue {
       for (let i = 0; i < count; i += 1) {
         const physicalOffset = this.#placeAt(i);
         if (physicalOffset >= to) beyondCount += 1;
-        if (beyondCount > DAMAGED_COUNT_MAX) return;
+        if (beyondCount > damagedEntryCountMax) return;
         if (physicalOffset < from || physicalOffset >= to) continue;
         beyondCount = 0;
         places.push({
@@ -87,7 +85,7 @@ class PlacesOfQueue {
   #firstPlaceFrom(queueOffset: number, end: number): number {
     let count = this.#read(queueOffset, 1);
     if (count === 1 && this.#placeAt(0) >= 0) return this.#placeAt(0);
-    count = this.#read(queueOffset, Math.min(DAMAGED_COUNT_MAX, end - queueOffset));
+    count = this.#read(queueOffset, Math.min(damagedEntryCountMax, end - queueOffset));
     for (let i = 0; i < count; i += 1) if (this.#placeAt(i) >= 0) return this.#placeAt(i);
     return Number.POSITIVE_INFINITY;
   }

@@ -1,13 +1,11 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { damagedEntryCountMax, entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import type { QueueRef } from './contract.js';
 import { queueName } from './read-options.js';
 import type { ReadableQueues, ReadView } from './read-view.js';
 
 /** Holes of damaged queues are passed over in such steps. */
 const ENTRIES_AT_ONCE = 512;
-/** As many as a damaged block of the disk can hold, and some. */
-const DAMAGED_COUNT_MAX = 256;
 /** Beyond as many missing entries, or files of them, what follows counts as missing too. */
 const MISSING_COUNT_MAX = 1024;
 const entries: Buffer = Buffer.alloc(ENTRIES_AT_ONCE * queueEntryBytes);
@@ -62,7 +60,7 @@ export function leadsAstray(view: ReadView, slot: number, queueOffset: number): 
 export function pastLastBelow(view: EntryView, slot: number, from: number, to: number, offset: number): number {
   let found = searchPastBelow(view, slot, from, to, offset);
   for (;;) {
-    const before = firstAtOrAbove(view, slot, Math.max(from, found - DAMAGED_COUNT_MAX), found, offset);
+    const before = firstAtOrAbove(view, slot, Math.max(from, found - damagedEntryCountMax), found, offset);
     if (before === found) return found;
     found = searchPastBelow(view, slot, from, before, offset);
   }
@@ -83,7 +81,7 @@ export function ascendAround(view: ReadView, slot: number, queueOffset: number):
   const { min, max } = view.queues.bounds(slot);
   let before = Number.NEGATIVE_INFINITY;
   let isAscending = true;
-  eachPlace(view, slot, Math.max(min, queueOffset - DAMAGED_COUNT_MAX), Math.min(max, queueOffset + DAMAGED_COUNT_MAX), (place) => {
+  eachPlace(view, slot, Math.max(min, queueOffset - damagedEntryCountMax), Math.min(max, queueOffset + damagedEntryCountMax), (place) => {
     isAscending = place > before;
     before = place;
     return isAscending;
@@ -95,7 +93,7 @@ export function ascendAround(view: ReadView, slot: number, queueOffset: number):
 export function lowestPlaceAbove(view: EntryView, slot: number, from: number, to: number, offset: number): number {
   let lowest = Number.POSITIVE_INFINITY;
   const first = firstEntry(view, slot, from, to);
-  eachPlace(view, slot, first, Math.min(to, first + DAMAGED_COUNT_MAX), (place) => {
+  eachPlace(view, slot, first, Math.min(to, first + damagedEntryCountMax), (place) => {
     if (place > offset && place < lowest) lowest = place;
     return true;
   });
