@@ -144,7 +144,7 @@ export class CommitLog {
   append(message: NewMessage, flush: 'sync' | 'async', signal: AbortSignal | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       this.#assertAccepting();
-      if (this.#room.isEmpty && this.#undoing === undefined && this.#hasRoom()) {
+      if (this.#room.isEmpty && this.#takesNow) {
         const receipt = this.#appender.encodeOne(message, this.#options.pendingBytesMax);
         if (receipt !== undefined) {
           this.#waitFor(new SingleAppend(receipt, this, resolve, reject), flush);
@@ -188,7 +188,7 @@ export class CommitLog {
   /** Encodes without waiting for anything; undefined: there is no room now. Written by the end of the turn. */
   encodeNow(message: NewMessage): Receipt | undefined {
     if (this.#turnRefusal !== undefined) throw this.#turnRefusal;
-    if (this.#undoing !== undefined || !this.#room.isEmpty || !this.#hasRoom()) {
+    if (!this.#room.isEmpty || !this.#takesNow) {
       this.#options.encoder.stage(message, this.#options.clock.nowMs(), false);
       return undefined;
     }
@@ -206,7 +206,7 @@ export class CommitLog {
       if (this.#failure !== undefined) throw this.#failure;
       this.#room.add(
         () => {
-          if (this.#undoing !== undefined || !this.#hasRoom() || this.pendingBytes >= this.#options.pendingBytesMax) return false;
+          if (!this.#takesNow || this.pendingBytes >= this.#options.pendingBytesMax) return false;
           resolve();
           return true;
         },
@@ -263,7 +263,7 @@ export class CommitLog {
 
   #submit(call: AppendCall, encode: (call: AppendCall) => readonly Receipt[] | undefined, signal: AbortSignal | undefined): void {
     const take = (): boolean => {
-      if (this.#undoing !== undefined || !this.#hasRoom()) return false;
+      if (!this.#takesNow) return false;
       const receipts = encode(call);
       if (receipts === undefined) return false;
       this.#taken(call, receipts);
@@ -317,6 +317,11 @@ export class CommitLog {
   /** What the operating system has under its final name. */
   get #acknowledged(): number {
     return Math.min(this.written, this.#unlinked.linkedEnd);
+  }
+
+  /** Whether a call can be encoded, as far as that does not depend on its size. */
+  get #takesNow(): boolean {
+    return this.#undoing === undefined && this.#hasRoom();
   }
 
   #hasRoom(): boolean {

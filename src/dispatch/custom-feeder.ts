@@ -99,7 +99,7 @@ export class CustomFeeder {
     if (this.#broken) return;
     try {
       await this.#target.sync(end);
-      this.#durable = Math.max(this.#durable, end);
+      this.#durable = end;
     } catch (error) {
       this.#break(error);
     }

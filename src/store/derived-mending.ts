@@ -56,7 +56,7 @@ export class DerivedMending {
   get readableIndex(): ReadableIndex | undefined {
     const { index } = this.#foundation;
     if (index === undefined) return undefined;
-    const damage = (): unknown => index.damage ?? this.#notWhole;
+    const damage = (): unknown => this.#indexDamage;
     return {
       find: (topic, key, since, until, before) => index.find(topic, key, since, until, before),
       get damage() {
@@ -73,7 +73,7 @@ export class DerivedMending {
   get syncableIndex(): SyncableIndex | undefined {
     const index = this.#foundation.index;
     if (index === undefined) return undefined;
-    const damage = (): unknown => index.damage ?? this.#notWhole;
+    const damage = (): unknown => this.#indexDamage;
     return {
       sync: async (durableBefore) => {
         const states = await index.sync(durableBefore);
@@ -158,9 +158,11 @@ export class DerivedMending {
     return this.indexFeeder?.isRebuilding === true;
   }
 
-  get #notWhole(): StoreError | undefined {
-    if (!this.#isIndexRebuilding) return undefined;
-    return new StoreError('CORRUPT', `${this.#foundation.paths.index}: the key index is being made anew`);
+  /** One that is being made anew is not damaged, and not whole yet. */
+  get #indexDamage(): unknown {
+    const { index, paths } = this.#foundation;
+    if (index?.damage !== undefined || !this.#isIndexRebuilding) return index?.damage;
+    return new StoreError('CORRUPT', `${paths.index}: the key index is being made anew`);
   }
 
   async #rebuildQueue(slot: number): Promise<void> {

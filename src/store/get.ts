@@ -17,7 +17,7 @@ import type { ReadView } from './read-view.js';
 type Finding =
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'unlinked'; readonly cause: unknown }
+  | { readonly kind: 'unlinked'; readonly slot: number; readonly cause: unknown }
   | { readonly kind: 'elsewhere'; readonly slot: number; readonly queueOffset: number }
   | { readonly kind: 'suspect'; readonly what: string }
   | { readonly kind: 'damaged'; readonly what: string };
@@ -51,7 +51,7 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
       if ((await slotLeadingTo(view, offset)) < 0 || !(await recordsEndAt(view, offset))) return undefined;
       throw damagedLog(view, offset, finding.what);
     }
-    const slot = finding.kind === 'elsewhere' ? finding.slot : view.registry.find(record.topic, record.queueId);
+    const { slot } = finding;
     if (finding.kind === 'elsewhere' && (await isEntryRight(view, slot, finding.queueOffset, offset))) return undefined;
     if (!mayMend) {
       if (finding.kind === 'elsewhere')
@@ -92,10 +92,9 @@ function findingOf(view: ReadView, record: RecordView, offset: number, kind: Rec
     cause = error;
   });
   if (!record.verify(view.isOurs(offset))) return { kind: leads === 'yes' ? 'damaged' : 'suspect', what: record.what };
-  if (leads === 'unreadable') return { kind: 'unlinked', cause };
+  const slot = view.registry.find(record.topic, record.queueId);
+  if (leads === 'unreadable') return { kind: 'unlinked', slot, cause };
   if (leads === 'no' || record.isTombstone) return { kind: 'nothing' };
-  if (leads === 'elsewhere') {
-    return { kind: 'elsewhere', slot: view.registry.find(record.topic, record.queueId), queueOffset: record.queueOffset };
-  }
+  if (leads === 'elsewhere') return { kind: 'elsewhere', slot, queueOffset: record.queueOffset };
   return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };
 }
