@@ -74,17 +74,29 @@ export class SafePoint {
    * other may come to its turn when the lock has been given up, and somebody else writes these files.
    */
   async take(clean: boolean): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => undefined);
-    if (!clean) this.#options.assertOpen();
-    this.#running = this.#take(clean).finally(() => {
-      this.#running = undefined;
+    await this.#inTurn(clean, async () => await this.#take(clean));
+  }
+
+  /** `makeVoid` takes away what the last one has written: nobody shall begin to read there until another has been taken. */
+  async leave(makeVoid: () => Promise<void>): Promise<void> {
+    await this.#inTurn(false, async () => {
+      await makeVoid();
+      this.#last = 0;
     });
-    await this.#running;
   }
 
   /** Settles when none is being taken, nor waits for its turn. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
+  }
+
+  async #inTurn(clean: boolean, work: () => Promise<void>): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    if (!clean) this.#options.assertOpen();
+    this.#running = work().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
   }
 
   async #take(clean: boolean): Promise<void> {

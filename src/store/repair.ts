@@ -15,17 +15,16 @@ import { verifyStore } from './verify.js';
  * go on meanwhile.
  */
 export async function repair(engine: Engine, options: Abortable | undefined): Promise<RecoveryReport> {
-  engine.assertOpen();
+  assertWorking(engine);
   checkOptions('repair', options, ['signal']);
   const given = signalOf(options?.signal);
   const signal = AbortSignal.any([engine.closingSignal, ...(given === undefined ? [] : [given])]);
   signal.throwIfAborted();
-  if (engine.log.failure !== undefined) throw engine.log.failure;
   // What is repaired must not be deleted meanwhile.
   const held = engine.holds.add(0);
   try {
     await engine.retention.settled();
-    engine.assertOpen();
+    assertWorking(engine);
     return await engine.mending.repairing(async () => await repairHeld(engine, signal));
   } finally {
     held.release();
@@ -61,6 +60,12 @@ async function repairHeld(engine: Engine, signal: AbortSignal): Promise<Recovery
     redispatchedCount: 0,
     brokersRefused: engine.recovery.brokersRefused,
   };
+}
+
+/** Of a log that has failed nobody knows what is on the disk: nothing is laid over it before it has been opened again. */
+function assertWorking(engine: Engine): void {
+  engine.assertOpen();
+  if (engine.log.failure !== undefined) throw engine.log.failure;
 }
 
 /** One pass over the log up to `limit`, and what it has found and repaired. */
@@ -99,6 +104,7 @@ class LogRepairs {
         this.hasBegun = true;
         await leaveSafePoint(this.#engine, this.#limit);
       }
+      assertWorking(this.#engine);
       repairedAt.add(stopped.offset);
       from = await this.#repair(stopped);
     }
@@ -131,13 +137,12 @@ async function leaveSafePoint(engine: Engine, limit: number): Promise<void> {
     );
     if (taken && safePoint.offset >= limit) return;
   }
-  engine.assertOpen();
+  assertWorking(engine);
   // What is half repaired shall not pass for a torn tail either.
   await sideKeeper.syncWatermark();
   // Entries tell where records begin behind damage, as the safe point has done; those of damaged queues stay what they are.
   await queues.sync().catch(() => undefined);
-  engine.assertOpen();
-  await voidState(platform, paths);
+  await safePoint.leave(async () => await voidState(platform, paths));
 }
 
 /** Queues and index as they do not fit the log, now that it is whole, are made anew: they may have been made while it was not. */

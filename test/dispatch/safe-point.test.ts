@@ -258,6 +258,33 @@ describe('SafePoint', () => {
     expect([String(first.error), second.error, setup.states.length]).toEqual(['Error: broken', undefined, 1]);
   });
 
+  it('can be left: what takes it away waits for one that is being taken, and another waits for that', async () => {
+    const setup = setUp();
+    const held = deferred();
+    setup.held.set('queues.sync', held);
+    const first = setup.safePoint.take(false);
+    const left = setup.safePoint.leave(async () => {
+      setup.calls.push('void');
+      expect(setup.safePoint.offset).toBe(1000);
+      await Promise.resolve();
+    });
+    const second = setup.safePoint.take(false);
+    await turns(5);
+    expect(setup.calls).not.toContain('void');
+    held.resolve();
+    await Promise.all([first, left]);
+    expect(setup.states.length).toBe(1);
+    expect(setup.safePoint.offset).toBe(0);
+    await second;
+    expect(setup.calls.filter((name) => name === 'void' || name === 'write' || name === 'queues.sync')).toEqual([
+      'queues.sync',
+      'write',
+      'void',
+      'queues.sync',
+      'write',
+    ]);
+  });
+
   it('is taken in the background each time that 256 MiB have been dispatched, and after a failure when as much has been again', async () => {
     const setup = setUp();
     const taken = async (dispatched: number): Promise<number> => {
