@@ -70,16 +70,22 @@ async function keepNumbers(options: RecoverOptions, end: number): Promise<void> 
     const slot = registry.slotOf(queue.topic, queue.queueId);
     const known = queues.bounds(slot);
     if (known.max > known.min || known.max > 0) continue;
+    const given = registry.next[slot] ?? 0;
     const { min, max } = queues.scanFiles(queue.topic, queue.queueId);
     queues.restore(slot, min, max);
-    const next = Math.max(lastBelow(queues, slot, end) ?? max, registry.next[slot] ?? 0);
+    const next = Math.max(lastBelow(queues, slot, end) ?? max, given);
     registry.next[slot] = 0;
     queues.restore(slot, next, next);
   }
+  // Of a log that is there from its beginning nothing has expired: their messages have been cut, as the last ones of other queues.
+  if (options.segments.minOffset === 0) return;
   for (const { topic, queueId, max } of found.state?.queues ?? []) {
     const slot = registry.slotOf(topic, queueId);
     const known = queues.bounds(slot);
-    if (known.min === known.max && known.max < max) queues.restore(slot, max, max);
+    if (known.min !== known.max || known.max >= max) continue;
+    // What its files hold has expired or been cut; the next one made is pre-filled up to its first entry.
+    await queues.cut(slot, 0);
+    queues.restore(slot, max, max);
   }
 }
 
