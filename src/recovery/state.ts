@@ -42,6 +42,11 @@ const VERSION = 1;
 /** The `safeOffset` of a state whose safe point is void: beyond the end of any log, so nothing of it is believed to be on the disk. */
 export const noSafeOffset: number = Number.MAX_SAFE_INTEGER;
 
+/** Nothing but the numbers that had been given out, and who was here last, is told by it. */
+export function isVoid(state: State): boolean {
+  return state.safeOffset === noSafeOffset;
+}
+
 export function encodeState(state: State): Buffer {
   const queues: Record<string, number[]> = Object.create(null) as Record<string, number[]>;
   for (const queue of state.queues) {

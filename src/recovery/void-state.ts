@@ -1,6 +1,6 @@
 import type { Platform } from '../platform/platform.js';
 import { readSmallFile, replaceFile, type StorePaths } from './side-files.js';
-import { decodeState, encodeState, noSafeOffset } from './state.js';
+import { decodeState, encodeState, isVoid, noSafeOffset } from './state.js';
 
 /**
  * Before the log is changed below the safe point that `state` names: a repair may lay one record over that place, and numbers that were
@@ -9,6 +9,6 @@ import { decodeState, encodeState, noSafeOffset } from './state.js';
  */
 export async function voidState(platform: Platform, paths: StorePaths): Promise<void> {
   const state = decodeState(await readSmallFile(platform.fs, paths.state));
-  if (state === undefined || state.safeOffset === noSafeOffset) return;
+  if (state === undefined || isVoid(state)) return;
   await replaceFile(platform, paths, paths.state, encodeState({ ...state, clean: false, safeOffset: noSafeOffset }));
 }

@@ -5,7 +5,7 @@ import { queueEntryBytes } from '../format/queue-entry.js';
 import { segmentName } from '../format/segment-name.js';
 import { encodeManifest, type Manifest } from '../recovery/manifest.js';
 import { readSmallFile, type StorePaths } from '../recovery/side-files.js';
-import { encodeState, type QueueState, type State } from '../recovery/state.js';
+import { encodeState, isVoid, type QueueState, type State } from '../recovery/state.js';
 import { encodeWatermark, SLOT_BYTES } from '../recovery/watermark.js';
 import type { Moment, SnapshotSource } from './snapshot.js';
 import type { SnapshotFiles } from './snapshot-files.js';
@@ -35,7 +35,7 @@ export async function copyStore(plan: CopyPlan): Promise<CopiedLog> {
   const { moment, to, files } = plan;
   for (const path of [to.commitLog, to.consumeQueue, to.index, to.config, to.own, to.making]) await files.makeDirectory(path);
   const log = await copyLog(plan);
-  if (moment.state === undefined) await files.copyTree(plan.source.paths.consumeQueue, to.consumeQueue, plan.goOn);
+  if (moment.state === undefined || isVoid(moment.state)) await files.copyTree(plan.source.paths.consumeQueue, to.consumeQueue, plan.goOn);
   else await copyDerived(plan, moment.state);
   for (const name of CONFIG_COPIED) await files.copyTree(`${plan.source.paths.root}/${name}`, `${to.root}/${name}`, plan.goOn);
   await copySideFiles(plan);

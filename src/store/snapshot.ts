@@ -6,7 +6,7 @@ import type { LogSegments } from '../commit-log/log-segments.js';
 import type { Platform } from '../platform/platform.js';
 import { continueSpans, isInSpans, type KeptOptions, type Manifest } from '../recovery/manifest.js';
 import { readSmallFile, StorePaths } from '../recovery/side-files.js';
-import { decodeState, type State } from '../recovery/state.js';
+import { decodeState, isVoid, type State } from '../recovery/state.js';
 import { newestWatermark, SLOT_BYTES, type Watermark } from '../recovery/watermark.js';
 import { closeEngine } from './close.js';
 import type { Abortable, Watermarks } from './contract.js';
@@ -199,7 +199,7 @@ class Snapshot {
     const end = await this.#source.end();
     return {
       end,
-      state: state !== undefined && own(state) && state.safeOffset <= end ? state : undefined,
+      state: state !== undefined && own(state) && (state.safeOffset <= end || isVoid(state)) ? state : undefined,
       watermark: watermark !== undefined && own(watermark) && watermark.flushedOffset <= end ? watermark : undefined,
     };
   }

@@ -106,6 +106,17 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     }
   }
 
+  /** Queues of which the log holds nothing any more go on with the number that a state says, also one that vouches for nothing else. */
+  keepEnds(states: readonly QueueInState[]): void {
+    for (const { topic, queueId, max } of states) {
+      const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
+      if (queue.min !== queue.max || queue.max >= max) continue;
+      queue.min = max;
+      queue.max = max;
+      queue.written = max;
+    }
+  }
+
   /** What a newer state vouches for need not be kept in memory. */
   takeOver(states: readonly QueueInState[]): void {
     const { registry } = this.#options;

@@ -33,8 +33,12 @@ export async function openFollower(directory: string, options: ResolvedOptions, 
     const opened = new Follower(directory, options, kept, platform, found.manifest);
     follower = opened;
     const from = opened.segments.minOffset;
-    await opened.start(usableState(found, kept.segmentBytes), async () => await endByReading(opened.segments, options.signal));
-    return { follower, report: reportOf(found, opened, from, platform.clock.monotonicMs() - startMs) };
+    const state = usableState(found, kept.segmentBytes);
+    await opened.start(state, async () => await endByReading(opened.segments, options.signal));
+    // As recovery does it: of a log that is there from its beginning nothing has expired.
+    if (opened.segments.minOffset > 0) opened.queues.keepEnds(found.state?.queues ?? []);
+    const scannedFrom = Math.max(from, opened.segments.minOffset, state?.safeOffset ?? 0);
+    return { follower, report: reportOf(found, opened, scannedFrom, platform.clock.monotonicMs() - startMs) };
   } catch (error) {
     await follower?.close();
     throw options.signal?.aborted === true && error === options.signal.reason ? error : ioError(`opening ${directory}`, error);
@@ -70,7 +74,7 @@ function reportOf(found: Examination, follower: Follower, from: number, duration
   return {
     cleanShutdown: found.state?.clean === true && !found.abortPresent,
     durationMs,
-    scannedBytes: Math.max(0, follower.visible - Math.max(from, follower.segments.minOffset, found.state?.safeOffset ?? 0)),
+    scannedBytes: Math.max(0, follower.visible - from),
     truncatedBytes: 0,
     skippedBytes: 0,
     damage: [],
