@@ -16,7 +16,8 @@ export type StoreStatus = 'open' | 'closing' | 'closed' | 'failed';
  * Where to begin. `latest`: after the newest message at the moment of the call (not of the first `next()`).
  * `time`: the first message stored (`storedAt`, not `bornAt`) at or after it.
  * An offset below the oldest or above the newest + 1: OFFSET_OUT_OF_RANGE. A physical one is that of a record or the end of one
- * (`physicalOffset + recordBytes`); any other: RangeError.
+ * (`physicalOffset + recordBytes`); any other: RangeError. Where a repair has laid something over such a place, or it lies in the blank at a
+ * segment's end, reading goes on behind that.
  */
 export type StartAt<Offset extends number = QueueOffset> = 'earliest' | 'latest' | Offset | { readonly time: EpochMs | Date };
 /** Where to end, exclusive. `end`: what is the end at the moment of the call. An offset or time still to come is waited for. */
@@ -202,7 +203,10 @@ export interface Store extends StoreReader {
   flush(options?: Abortable): Promise<Watermarks>;
   /** Keeps everything from `offset` on, whatever retention says, until released (or the process ends). */
   hold(offset: PhysicalOffset): { release(): void };
-  /** Applies the `skip` repair (see `recovery`) to damage found since opening. */
+  /**
+   * Applies the `skip` repair (see `recovery`) to damage found since opening. If the process dies in its middle, the next opening reads the
+   * whole log: `recovery: 'skip'` goes on with the repair, `strict` refuses what is left of the damage.
+   */
   repair(options?: Abortable): Promise<RecoveryReport>;
   /** Deletes what retention allows, now; with `before`, also every segment that ends at or before it, whatever retention says. */
   clean(options?: {
