@@ -204,8 +204,9 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest, state: S
       onProgress: (offset) => options.onProgress(Math.max(0, offset - from), total),
       skip: async (stopped) => {
         await options.beforeChanges();
-        if (stopped.reason === 'end' || skippedAt.has(stopped.offset)) return undefined;
+        if (skippedAt.has(stopped.offset) || segments.bases.length === 0) return undefined;
         skippedAt.add(stopped.offset);
+        if (stopped.reason === 'end' && (await adoptMade(options, stopped.offset))) return stopped.offset;
         // What it holds tells which numbers were lost in front of it.
         await adoptMade(options, segments.baseOf(stopped.offset) + segments.segmentBytes);
         const skipped = await skipDamage(skipping, stopped);

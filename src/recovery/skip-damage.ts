@@ -69,7 +69,8 @@ const FILLER_BYTES_MAX = 1024 * 1024;
  */
 export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promise<Skipped> {
   const { segments, spans } = options;
-  const isMissing = stopped.reason === 'missing';
+  // The last segment too: below the end of what was durable there was one, and no number or place of it is given out again.
+  const isMissing = stopped.reason === 'missing' || stopped.reason === 'end';
   const base = segments.baseOf(stopped.offset);
   const start = isMissing ? base : stopped.offset;
   const segmentEnd = base + segments.segmentBytes;
@@ -85,7 +86,8 @@ export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promis
       await writeParts(file, start - base, written, segments.segmentBytes);
     });
   }
-  const note = { path: segments.pathOf(base), offset: start - base, bytes: resync - start, what: stopped.what, quarantinePath };
+  const what = isMissing ? 'the segment is missing' : stopped.what;
+  const note = { path: segments.pathOf(base), offset: start - base, bytes: resync - start, what, quarantinePath };
   return { next: start, bytes: resync - start, notes: [note], queues: lost };
 }
 

@@ -40,6 +40,14 @@ const damages: readonly {
     },
   },
   {
+    what: 'the last segment is missing',
+    damage: async (disk, { records }) => {
+      const base = records.at(-1)!.offset - (records.at(-1)!.offset % 4096);
+      await removeTree(disk, placeOf(base).path);
+      return records.filter((record) => record.offset >= base);
+    },
+  },
+  {
     what: 'a segment in the middle is short, and another one is damaged',
     damage: async (disk, { records }) => {
       const cut = records.find((record) => record.offset > 4096 + 2000)!;
