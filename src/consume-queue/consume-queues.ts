@@ -176,6 +176,18 @@ export class ConsumeQueues implements FactsTarget {
     this.#raiseNext(queue);
   }
 
+  /** Recovery: as `restore`, of a queue whose files do not hold all of that: it is damaged. What has been added to it is forgotten. */
+  async distrust(slot: number, min: number, max: number, minPhysicalOffset: number): Promise<void> {
+    const queue = this.#table.at(slot);
+    await queue.creation;
+    this.#table.dropFrom(queue, queue.written);
+    this.restore(slot, min, max, minPhysicalOffset);
+    this.#table.markDamaged(
+      queue,
+      corrupt(this.#files.queueFolder(slot), 0, 'files are missing, and the log does not tell what they held'),
+    );
+  }
+
   /**
    * Up to `count` entries from `from` on into `into`, 20 bytes each; returns how many, at least one if `from` lies in
    * [min, max), fewer at the end of a file. Throws CORRUPT, naming the file, if it is missing, short or being rebuilt.

@@ -28,6 +28,8 @@ export interface RecoverableQueues extends FactsTarget {
   /** As `accept`, but entries on disk keep what the log does not tell. */
   acceptAgain(facts: RecordFacts, from: number, to: number): void;
   restore(slot: number, min: number, max: number, minPhysicalOffset?: number): void;
+  /** As `restore`, of a queue whose files are not what they should be, in place of what has been added to it. */
+  distrust(slot: number, min: number, max: number, minPhysicalOffset: number): Promise<void>;
   bounds(slot: number): { readonly min: number; readonly max: number };
   cut(slot: number, max: number): Promise<void>;
   /** Whether nothing stands on the disk behind entry `max`. */
@@ -172,7 +174,7 @@ async function openClean(options: RecoverOptions, state: State, manifest: Manife
     const refeedFrom = await openIndex(options, options.index, state, true);
     if (refeedFrom !== undefined) {
       const passing = feedingOver(options, end, manifest.spans);
-      count = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end, passing);
+      ({ count } = await feedFrom(options, Math.max(refeedFrom, segments.minOffset), end, end, passing));
     }
   }
   const lastRecord = watermark !== undefined && found.watermark !== undefined ? lastRecordOf(watermark) : undefined;

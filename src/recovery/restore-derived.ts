@@ -53,10 +53,25 @@ export async function restoreDerived(
     await index.cut(end);
   }
   // What lies below `from` has not been read yet: it may be damaged.
-  const older = start < from ? await feedFrom(options, start, from, end, skipping) : 0;
-  const count = older + (await feedFrom(options, Math.max(start, from), end, end));
+  const older = start < from ? await feedFrom(options, start, from, end, skipping) : { count: 0, isWhole: true };
+  const newer = await feedFrom(options, Math.max(start, from), end, end);
+  if (state !== undefined && !older.isWhole) await distrustWhatIsLeft(options, state, missing);
   await keepNumbers(options, end);
-  return count;
+  return older.count + newer.count;
+}
+
+/**
+ * Queues whose files are not all there and whose messages the log does not tell, being damaged, stay what the state says of them: that
+ * numbers are missing is not to pass for messages that have expired, nor for numbers that are still to be given out.
+ */
+async function distrustWhatIsLeft(options: RecoverOptions, state: State, missing: ReadonlySet<string>): Promise<void> {
+  const { queues, registry } = options;
+  for (const { topic, queueId, min, max } of state.queues) {
+    if (!missing.has(`${topic}/${queueId}`)) continue;
+    const slot = registry.slotOf(topic, queueId);
+    const told = queues.bounds(slot);
+    if (told.min > min || told.max < max) await queues.distrust(slot, min, Math.max(told.max, max), state.trimmedTo);
+  }
 }
 
 /**
@@ -109,25 +124,29 @@ export async function openIndex(
   return state?.index === undefined ? 0 : refeedFrom;
 }
 
+/** What has been fed; `isWhole`: without passing over damage. */
+interface Fed {
+  readonly count: number;
+  readonly isWhole: boolean;
+}
+
 /** @param skipping given where [from, to) has not been verified: what is known of the log where it is damaged. */
-export async function feedFrom(
-  options: RecoverOptions,
-  from: number,
-  to: number,
-  durable: number,
-  skipping?: SkipOptions,
-): Promise<number> {
+export async function feedFrom(options: RecoverOptions, from: number, to: number, durable: number, skipping?: SkipOptions): Promise<Fed> {
+  let isWhole = true;
   const damaged =
     skipping === undefined
       ? {}
       : {
           isOurs: (offset: number): boolean => isInSpans(skipping.spans, offset),
-          readOn: async (stopped: ScanEnd): Promise<number> => await readOnBehind(skipping, stopped),
+          readOn: async (stopped: ScanEnd): Promise<number> => {
+            isWhole = false;
+            return await readOnBehind(skipping, stopped);
+          },
         };
   const { queues, index, segments, registry } = options;
   const again: FactsTarget = { name: queues.name, accept: (facts, first, end) => queues.acceptAgain(facts, first, end) };
   const targets: FactsTarget[] = index === undefined ? [again] : [again, index];
-  return await feed({
+  const count = await feed({
     segments,
     registry,
     targets,
@@ -140,4 +159,5 @@ export async function feedFrom(
       if (index !== undefined && index.pendingBytes > PENDING_BYTES_MAX) index.writePending(durable, PENDING_BYTES_MAX);
     },
   });
+  return { count, isWhole };
 }
