@@ -4,20 +4,20 @@ import type { Message } from '../format/message.js';
 import { parseMessageId } from '../format/message-id.js';
 import { RecordView, type RecordKind } from '../format/record-view.js';
 import { outOfRange, wrongType } from '../format/refusals.js';
-import { physicalOffsetAt } from './bounds.js';
-import { entryLeadsTo, isPlaceOf, recordsEndAt, slotLeadingTo } from './log-places.js';
+import { physicalOffsetAt, queueSettled } from './bounds.js';
+import { entryLeadsTo, isPlaceOf, mayBeginAt, recordsEndAt, slotLeadingTo } from './log-places.js';
 import { damagedLog, mendQueue, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
 /**
  * What stands at an offset. `suspect`: no record, or one that is damaged; `unlinked`: a good record, but its queue entry is damaged, or
- * the disk does not let it be read, for which `cause` is the reason; `elsewhere`: a good record, or what looks like one in the body of
+ * the disk does not let it be read, for which `cause` is the reason, or it cannot be until `rebuilding` settles; `elsewhere`: a good record, or what looks like one in the body of
  * another, and the entry of its number leads elsewhere.
  */
 type Finding =
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'unlinked'; readonly slot: number; readonly cause: unknown }
+  | { readonly kind: 'unlinked'; readonly slot: number; readonly cause: unknown; readonly rebuilding: Promise<void> | undefined }
   | { readonly kind: 'elsewhere'; readonly slot: number; readonly queueOffset: number }
   | { readonly kind: 'suspect'; readonly what: string }
   | { readonly kind: 'damaged'; readonly what: string };
@@ -52,12 +52,18 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
       throw damagedLog(view, offset, finding.what);
     }
     const { slot } = finding;
+    if (finding.kind === 'unlinked' && finding.rebuilding !== undefined) {
+      await queueSettled(view, slot);
+      continue;
+    }
     if (finding.kind === 'elsewhere' && (await isEntryRight(view, slot, finding.queueOffset, offset))) return undefined;
     if (!mayMend) {
       if (finding.kind === 'elsewhere')
         throw damagedLog(view, offset, 'a record whose queue entry leads to where no record of its number is');
       if (finding.cause !== undefined) throw finding.cause;
-      return undefined;
+      // A body may hold what looks like the record that the entry named.
+      if (!(await mayBeginAt(view, offset)) || offset < view.segments.minOffset) return undefined;
+      throw damagedLog(view, offset, 'a record whose queue entry is damaged');
     }
     mayMend = false;
     await mendQueue(view, slot);
@@ -93,7 +99,7 @@ function findingOf(view: ReadView, record: RecordView, offset: number, kind: Rec
   });
   if (!record.verify(view.isOurs(offset))) return { kind: leads === 'yes' ? 'damaged' : 'suspect', what: record.what };
   const slot = view.registry.find(record.topic, record.queueId);
-  if (leads === 'unreadable') return { kind: 'unlinked', slot, cause };
+  if (leads === 'unreadable') return { kind: 'unlinked', slot, cause, rebuilding: view.queues.rebuilding(slot) };
   if (leads === 'no' || record.isTombstone) return { kind: 'nothing' };
   if (leads === 'elsewhere') return { kind: 'elsewhere', slot, queueOffset: record.queueOffset };
   return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };

@@ -50,7 +50,11 @@ export async function isPlaceOf(view: ReadView, slot: number, queueOffset: numbe
 /** As `isPlaceOf`, where only a good record counts against the entry: another one that begins there, or one that lies over the place. */
 export async function mayBePlaceOf(view: ReadView, slot: number, queueOffset: number, offset: number): Promise<boolean> {
   const isThere = await isRecordAt(view, slot, queueOffset, offset);
-  if (isThere !== undefined) return isThere;
+  return isThere ?? (await mayBeginAt(view, offset));
+}
+
+/** Whether no good record lies over `offset`: there the records in front of it end, or what is damaged stands in front of it. */
+export async function mayBeginAt(view: ReadView, offset: number): Promise<boolean> {
   const from = await certainPlaceBefore(view, offset);
   const isOurs = (at: number): boolean => view.isOurs(at);
   const end = await new LogScanner(view.segments).scan({ from, limit: offset, verify: true, isOurs }, () => undefined);

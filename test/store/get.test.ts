@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { encodeMessageId } from '../../src/format/message-id.js';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
 import { get } from '../../src/store/get.js';
+import type { ReadableQueues } from '../../src/store/read-view.js';
+import { turns } from '../contract/harness.js';
 import { ReadFixture, rejection, type Stored, storeHost } from './read-fixture.js';
 
 /** Transaction type PREPARED: such a record has no place in a queue. */
@@ -120,6 +122,52 @@ describe('get', () => {
     fixture.pokeFile(fixture.queuePath('orders', 0), 20 + 7, Buffer.of(1));
     const view = { ...fixture.view, mendQueue: async () => await Promise.resolve(false) };
     expect(await rejection(get(view, physicalOffset))).toMatchObject({ code: 'CORRUPT', offset: physicalOffset });
+  });
+
+  it('so where the entry is missing, or the queue file is, but of what only looks like the record there is nothing', async () => {
+    for (const isFileMissing of [false, true]) {
+      const fixture = await filled(6);
+      const encoder = new RecordEncoder({ storeHost, recordChecksum: true, messageBytesMax: 1000, systemMessages: false });
+      const body = Buffer.alloc(encoder.stage({ topic: 'orders', body: 'forged' }, 0, false));
+      encoder.write(body, 0, fixture.end + 88, 1, 0);
+      const outer = fixture.append({ topic: 'orders', queueId: 1, body });
+      await fixture.writeQueues();
+      const { physicalOffset } = at(fixture, 2);
+      const path = fixture.queuePath('orders', 0);
+      if (isFileMissing) {
+        await fixture.platform.fs.remove(path);
+        await fixture.files.closeAll();
+      } else fixture.pokeFile(path, 20, Buffer.alloc(20));
+      const view = { ...fixture.view, mendQueue: async () => await Promise.resolve(false) };
+      expect(await rejection(get(view, physicalOffset))).toMatchObject({ code: 'CORRUPT', offset: physicalOffset });
+      expect(await get(view, outer.physicalOffset + 88)).toBeUndefined();
+    }
+  });
+
+  it('a queue that is being made anew again at the second look is waited for', async () => {
+    const fixture = await filled(6);
+    await fixture.writeQueues();
+    const path = fixture.queuePath('orders', 0);
+    const whole = Buffer.alloc(20);
+    fixture.queues.readEntries(fixture.slotOf('orders', 0), 1, whole, 1);
+    fixture.pokeFile(path, 20, Buffer.alloc(20));
+    let rebuilding: Promise<void> | undefined;
+    const mendQueue = async (): Promise<boolean> => {
+      rebuilding = turns(1).then(() => {
+        fixture.pokeFile(path, 20, whole);
+        rebuilding = undefined;
+      });
+      return await Promise.resolve(true);
+    };
+    const queues: ReadableQueues = {
+      bounds: (slot) => fixture.queues.bounds(slot),
+      readEntries: (...range) => fixture.queues.readEntries(...range),
+      firstHeld: (...range) => fixture.queues.firstHeld(...range),
+      isTrimmedTo: (...place) => fixture.queues.isTrimmedTo(...place),
+      rebuilding: () => rebuilding,
+      waiters: fixture.queues.waiters,
+    };
+    expect(await get({ ...fixture.view, queues, mendQueue }, at(fixture, 2).physicalOffset)).toBeDefined();
   });
 
   it('what retention has deleted is gone', async () => {
