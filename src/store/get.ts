@@ -5,7 +5,7 @@ import { parseMessageId } from '../format/message-id.js';
 import { RecordView, type RecordKind } from '../format/record-view.js';
 import { outOfRange, wrongType } from '../format/refusals.js';
 import { physicalOffsetAt, queueSettled } from './bounds.js';
-import { entryLeadsTo, isPlaceOf, mayBeginAt, recordsEndAt, slotLeadingTo } from './log-places.js';
+import { entryLeadsTo, isPlaceOf, mayBeginAt, slotLeadingTo } from './log-places.js';
 import { damagedLog, mendQueue, withRecordAt } from './read-log.js';
 import type { ReadView } from './read-view.js';
 
@@ -47,8 +47,8 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
     }
     if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
     if (finding.kind === 'suspect') {
-      // Where a queue leads here, and the record before ends here, there was a record.
-      if ((await slotLeadingTo(view, offset)) < 0 || !(await recordsEndAt(view, offset))) return undefined;
+      // Where a queue leads here, and no good record lies over the place, there was a record.
+      if ((await slotLeadingTo(view, offset)) < 0 || !(await mayBeginAt(view, offset))) return undefined;
       throw damagedLog(view, offset, finding.what);
     }
     const { slot } = finding;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StoreError } from '../../src/base/errors.js';
 import { encodeMessageId } from '../../src/format/message-id.js';
 import { RecordEncoder } from '../../src/format/record-encoder.js';
 import { get } from '../../src/store/get.js';
@@ -90,6 +91,24 @@ describe('get', () => {
       fixture.damage(physicalOffset + i);
     }
     expect(await get(fixture.view, physicalOffset)).toBeDefined();
+  });
+
+  it('so is one behind another, which must not be read first for that', async () => {
+    for (const byte of [5, 100]) {
+      const fixture = await filled(6);
+      for (const number of [2, 3]) fixture.damage(at(fixture, number).physicalOffset + byte);
+      const codes = [];
+      for (const number of [1, 2, 3, 4]) {
+        const { physicalOffset } = at(fixture, number);
+        codes.push(
+          await get(fixture.view, physicalOffset).then(
+            () => 'found',
+            (error: unknown) => StoreError.is(error) && error.code,
+          ),
+        );
+      }
+      expect(codes).toEqual(['found', 'CORRUPT', 'CORRUPT', 'found']);
+    }
   });
 
   it('where the queue entry is damaged, the queue is mended', async () => {
