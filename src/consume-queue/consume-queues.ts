@@ -178,14 +178,9 @@ export class ConsumeQueues implements FactsTarget {
 
   /** Recovery: as `restore`, of a queue whose files do not hold all of that: it is damaged. What has been added to it is forgotten. */
   async distrust(slot: number, min: number, max: number, minPhysicalOffset: number): Promise<void> {
-    const queue = this.#table.at(slot);
-    await queue.creation;
-    this.#table.dropFrom(queue, queue.written);
+    await this.#trimmer.forget(this.#table.at(slot));
     this.restore(slot, min, max, minPhysicalOffset);
-    this.#table.markDamaged(
-      queue,
-      corrupt(this.#files.queueFolder(slot), 0, 'files are missing, and the log does not tell what they held'),
-    );
+    this.markDamaged(slot);
   }
 
   /**

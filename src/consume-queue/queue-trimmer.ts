@@ -153,11 +153,16 @@ export class QueueTrimmer {
     return !isEmptyEntry(entry, 0) && entryPhysicalOffset(entry, 0) < minPhysicalOffset;
   }
 
+  /** Entries in memory, from `from` on, are as if they had never been added. */
+  async forget(queue: QueueState, from: number = 0): Promise<void> {
+    // It holds a copy of them.
+    await queue.creation;
+    this.#table.dropFrom(queue, from);
+  }
+
   /** Entries at or above `max` are cut, on the disk and durably. */
   async cut(queue: QueueState, max: number): Promise<void> {
-    // It holds a copy of entries that are to go.
-    await queue.creation;
-    this.#table.dropFrom(queue, max);
+    await this.forget(queue, max);
     queue.max = Math.min(queue.max, max);
     queue.written = Math.min(queue.written, max);
     queue.durable = Math.min(queue.durable, max);
