@@ -48,10 +48,11 @@ export class SafePoint {
   #tried: number;
   #running: Promise<void> | undefined;
 
-  constructor(options: SafePointOptions, last: number) {
+  /** @param opened `offset`: of the one that the store was opened by; 0: none that counts. `dispatched`: what was dispatched then. */
+  constructor(options: SafePointOptions, opened: { readonly offset: number; readonly dispatched: number }) {
     this.#options = options;
-    this.#last = last;
-    this.#tried = last;
+    this.#last = opened.offset;
+    this.#tried = opened.dispatched;
     const intervalBytes = Math.max(INTERVAL_BYTES_MIN, INTERVAL_SEGMENT_COUNT_MAX * options.segmentBytes);
     this.#intervalBytes = Math.min(INTERVAL_BYTES_MAX, intervalBytes);
   }

@@ -9,6 +9,8 @@ import type { Examination } from '../recovery/examine.js';
 import { readOnBehind } from '../recovery/find-resync.js';
 import { isInSpans } from '../recovery/manifest.js';
 import type { Recovered } from '../recovery/recover.js';
+import type { State } from '../recovery/state.js';
+import { keepNumbersInState } from '../recovery/void-state.js';
 import type { WatermarkFile } from '../recovery/watermark-file.js';
 import { AgeClock } from '../retention/age-clock.js';
 import { Holds } from '../retention/holds.js';
@@ -83,7 +85,7 @@ export class Engine {
     });
     this.dispatcher = new Dispatcher({ log: this.log, queues, index, indexFeeder: this.mending.indexFeeder, start: recovered.end });
     this.#customs = this.#makeCustoms();
-    this.#keptNumbers = new KeptNumbers(queues);
+    this.#keptNumbers = new KeptNumbers(queues, this.#numbersIn(found.state));
     this.safePoint = new SafePoint(
       {
         assertOpen: () => this.assertOpen(),
@@ -99,7 +101,7 @@ export class Engine {
           this.#keptNumbers.note(state.bounds);
         },
       },
-      recovered.end,
+      { offset: recovered.clean ? recovered.end : 0, dispatched: recovered.end },
     );
     this.view = this.#makeView();
     this.retention = this.#makeRetention();
@@ -225,6 +227,29 @@ export class Engine {
     return options.targets.map((target) => new CustomFeeder(target, log, onBroken));
   }
 
+  /** The next numbers of all queues, as the state file says them. */
+  #numbersIn(state: State | undefined): { readonly slot: number; readonly max: number }[] {
+    const { registry } = this.foundation;
+    return (state?.queues ?? []).map(({ topic, queueId, max }) => ({ slot: registry.slotOf(topic, queueId), max }));
+  }
+
+  /** In place of a safe point, which would lie below what is to be deleted: the next numbers of all queues. False: there is no state to hold them. */
+  async #leaveNumbers(): Promise<boolean> {
+    const { platform, paths, registry, queues } = this.foundation;
+    const numbers = Array.from({ length: registry.count }, (_, slot) => ({
+      slot,
+      topic: registry.topicOf(slot),
+      queueId: registry.queueIdOf(slot),
+      ...queues.bounds(slot),
+    }));
+    let areKept = false;
+    await this.safePoint.leave(async () => {
+      areKept = await keepNumbersInState(platform, paths, numbers);
+    });
+    if (areKept) this.#keptNumbers.note(numbers);
+    return areKept;
+  }
+
   #makeRetention(): Retention {
     const { platform, directory, segments, options, queues, index } = this.foundation;
     return new Retention({
@@ -245,7 +270,9 @@ export class Engine {
           await this.safePoint.take(false);
         } catch (error) {
           // Without one, the next recovery reads the whole log: slower, no worse. A full disk must not keep itself full.
-          if (!this.#keptNumbers.outlive(end, this.log.flushed)) throw ioError('deleting a segment: no safe point', error);
+          if (this.#keptNumbers.outlive(end, this.log.flushed)) return;
+          const areKept = await this.#leaveNumbers().catch(() => false);
+          if (!areKept) throw ioError('deleting a segment: no safe point', error);
         }
       },
       afterDelete: async (minOffset) => {

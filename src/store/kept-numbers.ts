@@ -16,10 +16,10 @@ export class KeptNumbers {
   readonly #queues: NumberedQueues;
   readonly #known = new Map<number, number>();
 
-  /** What the queues hold when the store has been opened is known: by the state of a clean end, or by the first safe point. */
-  constructor(queues: NumberedQueues) {
+  /** @param known by the state file that the store was opened with. */
+  constructor(queues: NumberedQueues, known: readonly { readonly slot: number; readonly max: number }[]) {
     this.#queues = queues;
-    this.note(queues.snapshotBounds());
+    this.note(known);
   }
 
   /** A state file says so. */

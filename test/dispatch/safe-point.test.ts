@@ -84,7 +84,7 @@ function setUp(options: { index?: boolean; customs?: number; segmentBytes?: numb
           setup.states.push(state);
         },
       },
-      100,
+      { offset: 100, dispatched: 100 },
     ),
   };
   return setup;
