@@ -42,6 +42,8 @@ export class SideKeeper {
   #stateSequence: number;
   /** What `checkpoint` holds now. */
   #checkpointHex: string;
+  /** What it should hold, where that could not be written or synced. */
+  #checkpointDue: Buffer | undefined;
   #watermarkSyncedMs = 0;
   #slotWrittenMs = Number.NEGATIVE_INFINITY;
   #cancelSlot: (() => void) | undefined;
@@ -173,6 +175,8 @@ export class SideKeeper {
     });
     await this.writeTopics();
     await this.syncWatermark();
+    // A state names two of them, and one has to stand there whenever we die: else it would look as if somebody else had been here.
+    if (this.#checkpointDue !== undefined) await this.#writeCheckpoint(this.#checkpointDue);
     const checkpointHex = checkpoint.toString('hex', 0, CHECKPOINT_USED_BYTES);
     this.#stateSequence += 1;
     const bytes = encodeState({
@@ -193,8 +197,15 @@ export class SideKeeper {
       sequence: this.#stateSequence,
     });
     await replaceFile(platform, paths, paths.state, bytes);
+    await this.#writeCheckpoint(checkpoint);
+  }
+
+  async #writeCheckpoint(checkpoint: Buffer): Promise<void> {
+    const { platform, paths } = this.#foundation;
+    this.#checkpointDue = checkpoint;
     await writeInPlace(platform, paths.checkpoint, checkpoint);
-    this.#checkpointHex = checkpointHex;
+    this.#checkpointHex = checkpoint.toString('hex', 0, CHECKPOINT_USED_BYTES);
+    this.#checkpointDue = undefined;
   }
 
   #endAt(start: number, end: number): DurableEnd | undefined {
