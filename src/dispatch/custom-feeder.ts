@@ -3,7 +3,6 @@ import { corrupt, type StoreError } from '../base/errors.js';
 import type { ReadOn } from '../commit-log/feed.js';
 import { LogScanner, type ScanEnd } from '../commit-log/log-scanner.js';
 import type { LogSegments } from '../commit-log/log-segments.js';
-import { endOfRepairAt } from '../commit-log/repaired-place.js';
 import { decodeMessage } from '../format/decode-message.js';
 import type { Message } from '../format/message.js';
 
@@ -24,6 +23,8 @@ export interface FedLog {
   isOurs(offset: number): boolean;
   /** Where the log can be read again behind damage. */
   readonly readOn: ReadOn;
+  /** Where who has kept `offset` goes on, if a repair has laid something over it. */
+  placeBehindRepair(offset: number): Promise<number | undefined>;
 }
 
 /**
@@ -131,12 +132,11 @@ export class CustomFeeder {
   }
 
   async #goOnBehind(stopped: ScanEnd): Promise<void> {
-    const { segments } = this.#log;
     const { offset } = stopped;
+    const isGiven = offset === this.#givenStart && stopped.count === 0;
     // No record has led here: a repair may have laid one over the place that was kept.
-    const behind =
-      stopped.count > 0 ? undefined : await endOfRepairAt(segments, segments.baseOf(offset), offset, (at) => this.#log.isOurs(at));
-    if (behind === undefined && offset === this.#givenStart) this.#break(this.#noRecordAt(offset, stopped.what));
+    const behind = isGiven ? await this.#log.placeBehindRepair(offset) : undefined;
+    if (isGiven && behind === undefined) this.#break(this.#noRecordAt(offset, stopped.what));
     else this.#position = Math.max(this.#position, behind ?? (await this.#log.readOn(stopped)));
   }
 

@@ -21,7 +21,7 @@ import { DiskGuard } from './disk-guard.js';
 import type { Foundation } from './foundation.js';
 import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
-import { mayBePlaceOf } from './log-places.js';
+import { mayBePlaceOf, placeBehindRepair } from './log-places.js';
 import type { ReadView } from './read-view.js';
 import { SmallReads } from './small-reads.js';
 import { SideKeeper } from './side-keeper.js';
@@ -223,6 +223,7 @@ export class Engine {
       flushed: () => this.log.flushed,
       isOurs: (offset) => this.view.isOurs(offset),
       readOn: async (stopped) => await readOnBehind(this.mending.log(), stopped),
+      placeBehindRepair: async (offset) => await placeBehindRepair(this.view, offset),
     };
     return options.targets.map((target) => new CustomFeeder(target, log, onBroken));
   }

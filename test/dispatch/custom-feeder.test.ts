@@ -40,6 +40,7 @@ async function setUp(options: Parameters<typeof openLog>[1] = {}, readOn: (offse
           flushed: () => harness.log.flushed,
           isOurs: () => false,
           readOn: async ({ offset }) => await Promise.resolve(readOn(offset)),
+          placeBehindRepair: async () => await Promise.resolve(undefined),
         },
         (name, error) => setup.broken.push(`${name}: ${String(error)}`),
       );

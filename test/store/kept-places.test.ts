@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { AppendReceipt, DispatchTarget, Store } from '../../src/index.js';
 import { type MemoryPlatform, memoryPlatform } from '../../src/testing/index.js';
 import { segmentOf, writeInto } from '../contract/disk-surgery.js';
-import { collect, failure, openTiny, root, texts } from '../contract/harness.js';
+import { collect, failure, openTiny, root, texts, turns } from '../contract/harness.js';
 
 const segmentBytes = 4096;
 
@@ -46,6 +46,37 @@ it('a target goes on where sync() had told it to, also when that place was repai
   const again = await openTiny(disk.crash('all'), { targets: [target] });
   await again.close();
   expect(seen).toEqual(numbers(11, 60));
+});
+
+it('the same, where older damage stands in front of the repair in the same segment', async () => {
+  const seen: number[] = [];
+  const disk = memoryPlatform();
+  const store = await openTiny(disk, { segmentBytes: 4 * segmentBytes });
+  const receipts = await append(store, 10);
+  await store.snapshot('/copy');
+  receipts.push(...(await append(store, 50)));
+  await store.flush();
+  const crashed = disk.crash('all');
+  const write = async (bytes: Buffer, offset: number): Promise<void> => {
+    const { path, at } = segmentOf(root, 4 * segmentBytes, offset);
+    await writeInto(crashed, path, bytes, at);
+  };
+  await write(Buffer.alloc(8), receipts[3]!.physicalOffset);
+  const [first, kept, next] = [20, 21, 23].map((i) => receipts[i]!.physicalOffset) as [number, number, number];
+  await write(Buffer.alloc(next - first), first);
+  const target: DispatchTarget = {
+    name: 'own',
+    from: () => kept,
+    dispatch: (message) => void seen.push(message.queueOffset),
+    sync: () => Promise.resolve(),
+  };
+  const again = await openTiny(crashed, { segmentBytes: 4 * segmentBytes, recovery: 'skip', targets: [target] });
+  await turns(200);
+  const tailed = await collect(again.tailAll({ from: kept, until: 'end' }));
+  expect(tailed.map((message) => message.queueOffset)).toEqual(seen);
+  expect(seen).toEqual(numbers(60 - seen.length, 60));
+  expect(seen[0]).toBeGreaterThanOrEqual(23);
+  await again.close().catch(() => undefined);
 });
 
 it('a reader of the log goes on at a place that it has kept, also when that was repaired', async () => {
