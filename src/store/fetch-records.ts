@@ -17,9 +17,12 @@ const noEntries: Buffer = Buffer.alloc(0);
 
 /**
  * Why a fetch came to its end before what it was asked for. `full`: the next message is too large for what was left of the bytes.
- * `until`: the next message was stored at or after `until`. `expired`: it has been deleted. `damaged`: it cannot be read.
+ * `until`: the next message was stored at or after `until`. `expired`: it has been deleted. `damaged`: its record cannot be read. `missing`: the
+ * queue does not lead to it, made anew as far as that could be done.
  */
-export type FetchStop = 'none' | 'full' | 'until' | 'expired' | 'damaged';
+export type FetchStop = 'none' | 'full' | 'until' | 'expired' | 'damaged' | 'missing';
+
+const stopOf = { entry: 'missing', log: 'damaged', expired: 'expired', until: 'until' } as const satisfies Record<string, FetchStop>;
 
 export interface Fetched {
   readonly messages: readonly Message[];
@@ -32,7 +35,7 @@ export interface Fetched {
 
 /** What one look found wrong with the next message. `entry`: it may be the queue that is damaged, and not the log. */
 interface Fault {
-  readonly kind: 'entry' | 'log' | 'expired' | 'until';
+  readonly kind: keyof typeof stopOf;
   readonly error: StoreError | undefined;
   /** Where the log may be damaged, or the entry that led there. */
   readonly suspectOffset?: number | undefined;
@@ -91,7 +94,10 @@ export class QueueFetcher {
     const fault = this.#fault;
     if (fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
     // No reason to rebuild a queue that leads where a record must begin.
-    if (fault.suspectOffset !== undefined && (await recordsEndAt(this.#view, fault.suspectOffset))) return this.#result(from, first);
+    if (fault.suspectOffset !== undefined && (await recordsEndAt(this.#view, fault.suspectOffset))) {
+      this.#fault = { kind: 'log', error: fault.error };
+      return this.#result(from, first);
+    }
     await mendQueue(this.#view, this.#slot);
     const { min } = this.#view.queues.bounds(this.#slot);
     if (from < min) return { messages: [], next: from, stop: 'expired', error: undefined };
@@ -107,8 +113,7 @@ export class QueueFetcher {
     const fault = this.#fault;
     if (messages.length > 0 || next > from) return { messages, next, stop: 'none', error: undefined };
     if (fault === undefined) return { messages, next, stop: this.#isFull ? 'full' : 'none', error: undefined };
-    const stop = fault.kind === 'expired' || fault.kind === 'until' ? fault.kind : 'damaged';
-    return { messages, next, stop, error: fault.error };
+    return { messages, next, stop: stopOf[fault.kind], error: fault.error };
   }
 
   /** As `#look`. A message that seems to have expired may be there: then its entry is damaged. */

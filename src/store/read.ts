@@ -116,7 +116,7 @@ class QueueReading {
       return false;
     }
     if (!isFirst) return true;
-    if (got.stop === 'damaged') throw got.error;
+    if (got.stop === 'damaged' || got.stop === 'missing') throw got.error;
     if (got.stop === 'expired') await this.#restart(fetcher, await firstReadable(this.#view, this.#slot, this.position + 1));
     return false;
   }

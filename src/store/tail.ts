@@ -96,9 +96,10 @@ class QueueSource implements TailSource {
     if (got.messages.length > 0) this.#hasMessages = true;
     if (got.stop === 'until') return this.#stepped('end');
     if (got.stop === 'expired') return await this.#expired();
-    if (got.stop === 'damaged') {
+    if (got.stop === 'damaged' || got.stop === 'missing') {
       if (!this.#options.skipsCorrupt) throw got.error;
-      this.#next = Math.min(max, view.queues.firstHeld(slot, this.#next + 1));
+      // What lies behind a damaged record has not been asked for yet: where a file is missing there, it can be made anew.
+      this.#next = got.stop === 'damaged' ? this.#next + 1 : Math.min(max, view.queues.firstHeld(slot, this.#next + 1));
     }
     return { kind: 'more', messages: got.messages, next: this.#next, waitMs: 0 };
   }

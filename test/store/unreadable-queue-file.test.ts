@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Platform } from '../../src/index.js';
 import { memoryPlatform, withFaults } from '../../src/testing/index.js';
-import { appendMany, openTiny, readQueue, root, systemError } from '../contract/harness.js';
+import { flipBit, segmentOf } from '../contract/disk-surgery.js';
+import { appendMany, collect, openTiny, readQueue, root, systemError, texts } from '../contract/harness.js';
 
 const file = `${root}/consumequeue/X/0/${'0'.repeat(20)}`;
 
@@ -71,4 +72,22 @@ it('and one that was killed', async () => {
   const again = await openTiny(over(disk.crash('all'), { code: 'EIO' }));
   expect(await readQueue(again, { topic: 'X' })).toHaveLength(5);
   await again.close();
+});
+
+it.each([
+  ['its length', 1],
+  ['its place', 30],
+  ['its body', 90],
+])('where a file is missing behind a damaged record (%s), a tail leaves out that message alone', async (_, byte) => {
+  const platform = memoryPlatform();
+  const store = await openTiny(platform, { queueEntriesPerFile: 2 });
+  await appendMany(store, 8);
+  await store.snapshot('/copy');
+  const { physicalOffset } = (await readQueue(store, { topic: 'T' }))[3]!;
+  const { path, at } = segmentOf(root, 4096, physicalOffset);
+  await flipBit(platform, path, at + byte);
+  await platform.fs.remove(`${root}/consumequeue/T/0/${String(4 * 20).padStart(20, '0')}`);
+  const tail = store.tail({ topic: 'T' }, { from: 'earliest', until: 'end', onCorrupt: 'skip' });
+  expect(texts(await collect(tail))).toEqual([0, 1, 2, 4, 5, 6, 7].map((i) => `m-${i}`));
+  await store.close().catch(() => undefined);
 });
