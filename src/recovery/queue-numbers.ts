@@ -30,7 +30,8 @@ export class NumbersBefore {
     await new LogScanner(log.segments).scan(
       { from: this.#at, limit: to, verify: false, isOurs: () => false, signal: log.signal },
       (view) => {
-        this.storedAt = view.storedAt;
+        // A filler may tell no time.
+        if (!view.isFiller) this.storedAt = view.storedAt;
         if (view.hasQueueOffset) this.next.set(`${view.topic}/${view.queueId}`, view.queueOffset + 1);
       },
     );

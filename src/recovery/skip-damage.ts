@@ -77,7 +77,7 @@ export async function skipDamage(options: SkipOptions, stopped: ScanEnd): Promis
   const resync = isMissing ? segmentEnd : await findResync(options, start);
   const lost = await lostNumbers(options, start, resync);
   const repair: RepairOptions = { storeHost: options.storeHost, recordChecksum: isInSpans(spans, start) };
-  const written = layOut(lost, start, resync, segmentEnd, repair);
+  const written = layOut(lost, options.numbersBefore.storedAt, start, resync, segmentEnd, repair);
   let quarantinePath: string | undefined;
   if (isMissing) await makeMissing(options, base, written);
   else {
@@ -208,8 +208,19 @@ async function addNamed(options: SkipOptions, start: number, next: ReadonlyMap<s
   );
 }
 
-/** The bytes of [start, resync): as many tombstones as fit, then filler, or a blank where nothing follows in the segment. */
-function layOut(lost: readonly Lost[], start: number, resync: number, segmentEnd: number, asked: RepairOptions): readonly Buffer[] {
+/**
+ * The bytes of [start, resync): as many tombstones as fit, then filler, or a blank where nothing follows in the segment.
+ *
+ * @param storedAt of what lies in front
+ */
+function layOut(
+  lost: readonly Lost[],
+  storedAt: number,
+  start: number,
+  resync: number,
+  segmentEnd: number,
+  asked: RepairOptions,
+): readonly Buffer[] {
   const parts: Buffer[] = [];
   const endsSegment = resync === segmentEnd;
   const roomEnd = endsSegment ? resync - BLANK_BYTES : resync;
@@ -217,9 +228,7 @@ function layOut(lost: readonly Lost[], start: number, resync: number, segmentEnd
   const needed = lost.reduce((sum, each) => sum + tombstoneBytes(each.topic, asked), 0);
   const repair = needed <= roomEnd - start ? asked : shortHostOptions(asked);
   let at = start;
-  let storedAt = 0;
   for (const [i, each] of lost.entries()) {
-    storedAt = each.storedAt;
     let bytes = tombstoneBytes(each.topic, repair);
     if (at + bytes > roomEnd) break;
     const rest = roomEnd - at - bytes;

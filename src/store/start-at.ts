@@ -46,7 +46,7 @@ export async function logBeginning(view: ReadView, start: Start): Promise<Beginn
 }
 
 /**
- * In the last segment whose first record was stored before `time`: what was stored at or after it begins in there, or behind. How far in
+ * In the last segment whose first message was stored before `time`: what was stored at or after it begins in there, or behind. How far in
  * there, the queues tell; where they cannot be asked, the segment's beginning will do.
  *
  * In a segment that is not ours store times may go back, and a search by halves may then miss the first one: it is read as a whole.
@@ -60,10 +60,7 @@ async function segmentAtTime(view: ReadView, time: number): Promise<number> {
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
     const base = bases[middle] as number;
-    const isBefore =
-      base < visible &&
-      (await withRecordAt(view, record, base, (kind) => kind === 'record' && record.storedAt < time && record.verify(view.isOurs(base))));
-    if (isBefore) low = middle + 1;
+    if (await beginsBefore(view, record, base, time)) low = middle + 1;
     else high = middle;
   }
   const base = bases[low - 1] ?? 0;
@@ -71,6 +68,24 @@ async function segmentAtTime(view: ReadView, time: number): Promise<number> {
   const isAsked = low > 0 && view.registry.count <= queuesAskedMax && view.isOurs(base) && view.isOurs(end - 1);
   const place = isAsked ? await placeAtTime(view, base, end, time).catch((error: unknown) => baseUnlessBroken(view, base, error)) : base;
   return Math.max(view.segments.minOffset, place);
+}
+
+/**
+ * Whether the first message of a segment was stored before `time`. What a repair has put in the place of others does not tell when these were
+ * stored. False also where nothing tells: the search then ends in front of the segment, and no message is passed over.
+ */
+async function beginsBefore(view: ReadView, record: RecordView, base: number, time: number): Promise<boolean> {
+  const end = Math.min(view.visible(), base + view.segments.segmentBytes);
+  let storedAt = Number.POSITIVE_INFINITY;
+  for (let at = base; at < end; ) {
+    at = await withRecordAt(view, record, at, (kind) => {
+      if (kind !== 'record' || !record.verify(view.isOurs(at))) return end;
+      if (record.isFiller || record.isTombstone) return at + record.recordBytes;
+      storedAt = record.storedAt;
+      return end;
+    });
+  }
+  return storedAt < time;
 }
 
 function baseUnlessBroken(view: ReadView, base: number, error: unknown): number {

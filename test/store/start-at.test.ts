@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openStore, type Platform, type Store, type StoreReader } from '../../src/index.js';
-import { readFile, writeInto } from '../contract/disk-surgery.js';
+import { encodeFiller } from '../../src/format/repair-records.js';
+import { flipBit, readFile, segmentOf, writeInto } from '../contract/disk-surgery.js';
 import { settableClock } from '../contract/harness.js';
 import { memoryPlatform } from '../../src/testing/memory-platform.js';
 import { traceCalls } from '../../src/testing/trace-calls.js';
@@ -209,6 +210,53 @@ describe('a tail of the whole log from a time on', () => {
       for (let ms = 0; ms < 100; ms += 7)
         expect([at, ms, (await found(store, 1_000_000 + ms)).length]).toEqual([at, ms, 1000 - ms * countPerMs]);
       await writeInto(options.platform, path, bytes, 0);
+    }
+    await store.close();
+  });
+
+  test.each([2, 3, 4])('leaves nothing out where a repair of %i messages crosses into a segment', async (lostCount) => {
+    const clock = settableClock(1_000_000);
+    const platform = memoryPlatform({ clock });
+    const store = await open(platform);
+    for (let i = 0; i < 60; i += 1) {
+      clock.set(1_000_000 + 10 * i);
+      await store.append({ topic: i % 3 === 0 ? 'B' : 'A', body: Buffer.alloc(200) });
+    }
+    await store.flush();
+    const places = await scanned(store, 0);
+    const behind = places.indexOf(2 * segmentBytes) + 1;
+    expect(behind).toBeGreaterThan(lostCount);
+    for (const place of places.slice(behind - lostCount, behind)) {
+      const { path, at } = segmentOf(directory, segmentBytes, place);
+      await flipBit(platform, path, at + 5);
+    }
+    await store.repair();
+    for (let i = 0; i < 60; i += 1) {
+      const time = 1_000_000 + 10 * i;
+      expect(await found(store, time)).toEqual(await scanned(store, time));
+    }
+    await store.close();
+  });
+
+  test('does not take the time of a filler, which an older release has set to zero, for that of a message', async () => {
+    const clock = settableClock(1_000_000);
+    const platform = memoryPlatform({ clock });
+    const store = await open(platform);
+    for (let i = 0; i < 60; i += 1) {
+      clock.set(1_000_000 + 10 * i);
+      await store.append({ topic: 'T', body: Buffer.alloc(100) });
+    }
+    const places = await scanned(store, 0);
+    for (const base of [2048, 4096, 8192]) {
+      const first = places.indexOf(base);
+      const filler = Buffer.alloc((places[first + 2] ?? 0) - base);
+      encodeFiller(filler, 0, filler.length, base, 0, { storeHost: { address: '127.0.0.1', port: 1 }, recordChecksum: true });
+      const { path, at } = segmentOf(directory, segmentBytes, base);
+      await writeInto(platform, path, filler, at);
+    }
+    for (let i = 0; i < 60; i += 1) {
+      const time = 1_000_000 + 10 * i;
+      expect(await found(store, time)).toEqual(await scanned(store, time));
     }
     await store.close();
   });
