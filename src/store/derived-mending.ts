@@ -1,3 +1,4 @@
+import { deferred } from '../base/deferred.js';
 import { StoreError } from '../base/errors.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
 import { Exclusive } from '../consume-queue/exclusive.js';
@@ -133,6 +134,25 @@ export class DerivedMending {
   /** One repair after the other: two would set the same bytes aside and own the same segments. */
   async repairing<T>(repair: () => Promise<T>): Promise<T> {
     return await this.working(this.#repairs.run(repair));
+  }
+
+  /** When no repair is at work; none begins until what it resolves with has been called. */
+  async repairsHeld(): Promise<() => void> {
+    const held = deferred();
+    const released = deferred();
+    void this.#repairs.run(async () => {
+      held.resolve();
+      await released.promise;
+    });
+    await held.promise;
+    return () => released.resolve();
+  }
+
+  /** What is being made anew now may have read the log as it was before a repair. What begins behind this reads it as it is. */
+  async rebuildsEnded(): Promise<void> {
+    const { queues } = this.#foundation;
+    for (const slot of [...queues.damagedSlots]) await queues.rebuilding(slot)?.catch(() => undefined);
+    if (this.#isIndexRebuilding) await this.rebuildIndex().catch(() => undefined);
   }
 
   /** `settled` waits for it too. */

@@ -41,6 +41,7 @@ async function repairHeld(engine: Engine, signal: AbortSignal): Promise<Recovery
   const repairs = new LogRepairs(engine, mending, limit);
   try {
     await repairs.make(signal);
+    if (repairs.hasBegun) await engine.mending.rebuildsEnded();
     for (const slot of repairs.slots) {
       signal.throwIfAborted();
       await engine.mending.rebuildQueue(slot);

@@ -62,11 +62,16 @@ export function writerSource(engine: Engine): SnapshotSource {
       const hold = engine.holds.add(segments.minOffset);
       try {
         await engine.safePoint.take(false);
+        // A segment that is linked must not be changed any more, and one that is copied not meanwhile.
+        const release = await engine.mending.repairsHeld();
+        return () => {
+          release();
+          hold.release();
+        };
       } catch (error) {
         hold.release();
         throw error;
       }
-      return () => hold.release();
     },
     end: async () => await Promise.resolve(engine.log.flushed),
     // The hold keeps what was there at the beginning.
