@@ -149,8 +149,10 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
   await numbersBefore.moveTo(options, start);
   const { next, storedAt } = numbersBefore;
   const ends = new Map<string, Missing>();
+  const namedTo = new Map<string, number>();
   for (const place of options.placesIn(start, resync)) {
     const name = `${place.topic}/${place.queueId}`;
+    namedTo.set(name, place.queueOffset + 1);
     ends.set(name, { from: ends.get(name)?.from ?? place.queueOffset, certainTo: place.queueOffset + 1, to: place.queueOffset + 1 });
   }
   const after = await queuesBehind(options, resync);
@@ -171,15 +173,21 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
   const lost: Lost[] = [];
   // No more than can have been there: what a record says of its number is not believed.
   const countMax = Math.ceil((resync - start) / recordBytesMin);
+  const lostTo = new Map<string, number>();
   const lose = (name: string, from: number, to: number): void => {
     const split = name.lastIndexOf('/');
-    for (let queueOffset = from; queueOffset < Math.min(to, from + countMax); queueOffset += 1)
+    const first = Math.max(from, lostTo.get(name) ?? 0);
+    const end = Math.min(to, first + countMax);
+    for (let queueOffset = first; queueOffset < end; queueOffset += 1)
       lost.push({ topic: name.slice(0, split), queueId: Number(name.slice(split + 1)), queueOffset, storedAt });
+    lostTo.set(name, Math.max(first, end));
   };
-  // Queues that are known in front of the span come first, and of them the numbers that are certain to have been lost here.
+  const firstOf = (name: string, end: Missing): number => next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
+  // What entries name here comes first: others may find room in damage further on.
+  for (const [name, end] of ends) lose(name, firstOf(name, end), Math.min(end.certainTo, namedTo.get(name) ?? 0));
+  // Then queues that are known in front of the span, and of them the numbers that are certain to have been lost here.
   for (const isKnown of [true, false]) {
     const some = [...ends].filter(([name]) => next.has(name) === isKnown);
-    const firstOf = (name: string, end: Missing): number => next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
     for (const [name, end] of some) lose(name, firstOf(name, end), end.certainTo);
     for (const [name, end] of some) lose(name, Math.max(firstOf(name, end), end.certainTo), end.to);
   }
