@@ -1,6 +1,6 @@
 import { defined } from '../base/assert.js';
 import { corrupt, ioError, systemErrorCode } from '../base/errors.js';
-import { damagedEntryCountMax, entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { damagedEntryCountMax, entryPhysicalOffset, isPrefill, leadsNowhere, queueEntryBytes } from '../format/queue-entry.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import type { QueueFiles } from './queue-files.js';
 import type { QueueState } from './queue-state.js';
@@ -30,15 +30,14 @@ export class QueueReader {
   }
 
   /**
-   * The physical offset in entry `queueOffset`; -1 for pre-fill, which lies before all records. CORRUPT for one that is not an
-   * entry at all.
+   * The physical offset in entry `queueOffset`, which lies in [min, max). CORRUPT for one that is none: pre-fill too stands there only for what
+   * a damaged log did not tell, and that need not have expired.
    */
   physicalOffsetAt(queue: QueueState, queueOffset: number): number {
     const entry = this.#entry;
     this.read(queue, queueOffset, entry, 1);
     const physicalOffset = entryPhysicalOffset(entry, 0);
-    if (isPrefill(entry, 0)) return -1;
-    if (isEmptyEntry(entry, 0) || !Number.isSafeInteger(physicalOffset)) {
+    if (leadsNowhere(entry, 0) || !Number.isSafeInteger(physicalOffset)) {
       const path = this.#files.pathOf(queue.slot, this.#files.indexOf(queueOffset));
       throw corrupt(path, this.#files.positionOf(queueOffset), `entry ${queueOffset} of the queue is missing`);
     }
@@ -51,8 +50,7 @@ export class QueueReader {
     let high = queue.max;
     while (low < high) {
       const middle = low + Math.floor((high - low) / 2);
-      const found = this.physicalOffsetAt(queue, middle);
-      if (found < 0 || found < physicalOffset) low = middle + 1;
+      if (this.physicalOffsetAt(queue, middle) < physicalOffset) low = middle + 1;
       else high = middle;
     }
     this.#assertDivides(queue, low, physicalOffset);
@@ -71,7 +69,7 @@ export class QueueReader {
       for (let i = 0; i < count; i += 1, queueOffset += 1) {
         const at = i * queueEntryBytes;
         // What the log has lost has none.
-        if (isEmptyEntry(this.#around, at) || isPrefill(this.#around, at)) continue;
+        if (leadsNowhere(this.#around, at)) continue;
         const place = entryPhysicalOffset(this.#around, at);
         if (place <= before || place < physicalOffset !== queueOffset < found) {
           const path = this.#files.pathOf(queue.slot, this.#files.indexOf(queueOffset));

@@ -12,8 +12,8 @@ import type { UnsyncedQueues } from './unsynced-queues.js';
 
 export type PutEntry = (queueOffset: number, physicalOffset: number, recordBytes: number, tagsCode: number) => void;
 
-/** Puts all entries that the log has, in order; `doubt` is called where it could not be read. */
-export type FillQueue = (put: PutEntry, doubt: () => void) => Promise<void>;
+/** Puts all entries that the log has, in order; `doubt` is called with each place from which on it could not be read. */
+export type FillQueue = (put: PutEntry, doubt: (physicalOffset: number) => void) => Promise<void>;
 
 /**
  * Replaces all files of one queue by new ones made from the log.
@@ -61,7 +61,7 @@ export class QueueRebuilder {
     try {
       await fill(
         (queueOffset, physicalOffset, recordBytes, tagsCode) => rebuilt.put(queueOffset, physicalOffset, recordBytes, tagsCode),
-        () => rebuilt.doubt(),
+        (physicalOffset) => rebuilt.doubt(physicalOffset),
       );
       await rebuilt.finish();
       await this.#exclusive.run(async () => {
@@ -106,7 +106,7 @@ export class QueueRebuilder {
       // Nothing of it is left in the log; the numbering goes on.
       if (!rebuilt.isFrontDoubtful) queue.min = queue.written;
       queue.durable = queue.written;
-      queue.minPhysicalOffset = -1;
+      queue.minPhysicalOffset = rebuilt.doubtfulFrom;
       return;
     }
     const missing = rebuilt.end < queue.written;
@@ -119,7 +119,8 @@ export class QueueRebuilder {
     // What the damaged log does not tell has not expired: it stays, and is missing, until a repair has said what became of it.
     const first = rebuilt.isFrontDoubtful ? Math.min(minBefore, rebuilt.first) : rebuilt.first;
     queue.min = Math.max(first, trimmedTo);
-    queue.minPhysicalOffset = queue.min === rebuilt.first ? rebuilt.firstPhysicalOffset : -1;
+    // In front of where the log could not be read first, it has no message of the queue.
+    queue.minPhysicalOffset = queue.min === rebuilt.first ? rebuilt.firstPhysicalOffset : rebuilt.doubtfulFrom;
     if (missing) {
       const path = this.#files.pathOf(queue.slot, this.#files.indexOf(rebuilt.end));
       throw corrupt(

@@ -1,5 +1,5 @@
 import { isAllZero } from '../base/bytes.js';
-import { entryPhysicalOffset, entryRecordBytes, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { entryPhysicalOffset, entryRecordBytes, isPrefill, leadsNowhere, queueEntryBytes } from '../format/queue-entry.js';
 import { segmentName } from '../format/segment-name.js';
 import { listFolder } from '../platform/list-folder.js';
 import type { FileSystem, StoreFile } from '../platform/platform.js';
@@ -154,7 +154,7 @@ export class QueueScan {
 }
 
 function isEntry(bytes: Buffer, at: number): boolean {
-  return !isEmptyEntry(bytes, at) && !isPrefill(bytes, at) && Number.isSafeInteger(entryPhysicalOffset(bytes, at));
+  return !leadsNowhere(bytes, at) && Number.isSafeInteger(entryPhysicalOffset(bytes, at));
 }
 
 /** The end of an ascending list, from behind the last gap. */

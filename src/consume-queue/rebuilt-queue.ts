@@ -19,8 +19,8 @@ export class RebuiltQueue {
   firstPhysicalOffset = -1;
   /** One past the last entry. */
   end = -1;
-  /** In front of the first entry, numbers may be missing that the log could not tell. */
-  isFrontDoubtful = false;
+  /** Where, in front of the first entry, numbers may be missing that the log could not tell, first of all; -1: nowhere. */
+  doubtfulFrom = -1;
   /** Ascending. */
   readonly fileIndexes: number[] = [];
   readonly #folder: string;
@@ -55,9 +55,13 @@ export class RebuiltQueue {
     this.end = queueOffset + 1;
   }
 
-  /** Here the log could not be read. */
-  doubt(): void {
-    if (this.first < 0) this.isFrontDoubtful = true;
+  get isFrontDoubtful(): boolean {
+    return this.doubtfulFrom >= 0;
+  }
+
+  /** From there on the log could not be read. */
+  doubt(physicalOffset: number): void {
+    if (this.first < 0 && !this.isFrontDoubtful) this.doubtfulFrom = physicalOffset;
   }
 
   /** Whether such a file may have been there, with entries that the log does not tell: the old one is all that is known of them. */

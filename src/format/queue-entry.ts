@@ -53,6 +53,11 @@ export function isPrefill(bytes: Buffer, at: number): boolean {
   return entryRecordBytes(bytes, at) === prefillRecordBytes && entryPhysicalOffset(bytes, at) === 0 && entryTagsCode(bytes, at) === 0;
 }
 
+/** Zeros, damage or pre-fill: where a queue should have an entry, none that leads anywhere. */
+export function leadsNowhere(bytes: Buffer, at: number): boolean {
+  return isEmptyEntry(bytes, at) || isPrefill(bytes, at);
+}
+
 /** All zeros or damage: nothing that could be an entry. */
 export function isEmptyEntry(bytes: Buffer, at: number): boolean {
   return entryRecordBytes(bytes, at) <= 0 || entryPhysicalOffset(bytes, at) < 0;

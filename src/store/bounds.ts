@@ -1,5 +1,5 @@
 import { StoreError, systemErrorCode } from '../base/errors.js';
-import { damagedEntryCountMax, entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { damagedEntryCountMax, entryPhysicalOffset, leadsNowhere, queueEntryBytes } from '../format/queue-entry.js';
 import type { QueueRef } from './contract.js';
 import { queueName } from './read-options.js';
 import type { ReadableQueues, ReadView } from './read-view.js';
@@ -108,7 +108,7 @@ function eachPlace(view: EntryView, slot: number, from: number, to: number, visi
       readEntries(view, slot, queueOffset, Math.min(ENTRIES_AT_ONCE, to - queueOffset)) || readEntries(view, slot, queueOffset, 1);
     for (let i = 0; i < count; i += 1) {
       const at = i * queueEntryBytes;
-      if (isEmptyEntry(entries, at) || isPrefill(entries, at)) continue;
+      if (leadsNowhere(entries, at)) continue;
       if (!visit(entryPhysicalOffset(entries, at), queueOffset + i)) return;
     }
     queueOffset += Math.max(1, count);
@@ -133,7 +133,7 @@ export function firstEntry(view: EntryView, slot: number, from: number, to: numb
   let missing = 0;
   for (let queueOffset = from; queueOffset < to && missing < MISSING_COUNT_MAX; ) {
     const count = readEntries(view, slot, queueOffset, Math.min(countMax, to - queueOffset));
-    for (let i = 0; i < count; i += 1) if (!isEmptyEntry(entries, i * queueEntryBytes)) return queueOffset + i;
+    for (let i = 0; i < count; i += 1) if (!leadsNowhere(entries, i * queueEntryBytes)) return queueOffset + i;
     if (count > 0) {
       queueOffset += count;
       countMax = ENTRIES_AT_ONCE;
@@ -150,7 +150,7 @@ export function firstEntry(view: EntryView, slot: number, from: number, to: numb
 
 /** Where entry `queueOffset` says its record is; -1 where there is none. What the disk does not let us read is not taken for missing: it throws. */
 export function physicalOffsetAt(view: EntryView, slot: number, queueOffset: number): number {
-  return readEntries(view, slot, queueOffset, 1) !== 1 || isEmptyEntry(entries, 0) ? -1 : entryPhysicalOffset(entries, 0);
+  return readEntries(view, slot, queueOffset, 1) !== 1 || leadsNowhere(entries, 0) ? -1 : entryPhysicalOffset(entries, 0);
 }
 
 /** Has up to `count` entries in `entries`; 0: they are missing. */

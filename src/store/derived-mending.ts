@@ -204,7 +204,7 @@ export class DerivedMending {
           },
         );
         if (stopped.reason === 'limit' || stopped.reason === 'end') return;
-        doubt();
+        doubt(stopped.offset);
         from = await readOnBehind(mending, stopped);
       }
     });

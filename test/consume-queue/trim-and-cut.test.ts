@@ -62,14 +62,14 @@ describe('trimming', () => {
     expect(physicalOffsets(reopened.queues, slot, 8, 9)).toEqual([1_000_000]);
   });
 
-  it('pre-fill is no entry, also while the log starts at 0', async () => {
+  it('pre-fill is no entry, also while the log starts at 0: where there should be one, it is damage', async () => {
     const { queues, registry } = openQueues(memoryPlatform(), 10);
     const slot = registry.slotOf('a', 0);
     accept(queues, rowsOf(slot, 5, 2, 0));
     await queues.sync();
     queues.restore(slot, 0, 7);
     await queues.trim(0);
-    expect(queues.bounds(slot)).toEqual({ min: 5, max: 7 });
+    expect([queues.bounds(slot), [...queues.damagedSlots]]).toEqual([{ min: 0, max: 7 }, [slot]]);
   });
 
   it('files that went before the state file knew of it are not missed', async () => {
