@@ -47,6 +47,7 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
     }
     if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
     if (finding.kind === 'suspect') {
+      if (view.passedOver?.(offset)?.from === offset) throw damagedLog(view, offset, finding.what);
       // Where a queue leads here, and no good record lies over the place, there was a record.
       if ((await slotLeadingTo(view, offset)) < 0 || !(await mayBeginAt(view, offset))) return undefined;
       throw damagedLog(view, offset, finding.what);
@@ -100,7 +101,11 @@ function findingOf(view: ReadView, record: RecordView, offset: number, kind: Rec
   if (!record.verify(view.isOurs(offset))) return { kind: leads === 'yes' ? 'damaged' : 'suspect', what: record.what };
   const slot = view.registry.find(record.topic, record.queueId);
   if (leads === 'unreadable') return { kind: 'unlinked', slot, cause, rebuilding: view.queues.rebuilding(slot) };
-  if (leads === 'no' || record.isTombstone) return { kind: 'nothing' };
+  if (record.isTombstone) return { kind: 'nothing' };
+  if (leads === 'no') {
+    const isDoubtful = record.hasQueueOffset && view.passedOver?.(offset) !== undefined;
+    return isDoubtful ? { kind: 'damaged', what: 'behind damage, what may be a record' } : { kind: 'nothing' };
+  }
   if (leads === 'elsewhere') return { kind: 'elsewhere', slot, queueOffset: record.queueOffset };
   return { kind: 'message', message: decodeMessage(record, bytes, offset + record.recordBytes <= view.flushed()) };
 }

@@ -70,6 +70,11 @@ export interface ReadView {
    * Missing where nobody else writes.
    */
   reopenLog?(damage: unknown): boolean;
+  /**
+   * Where the log could not be read when the queues were fed from it: the stretch that `offset` lies in. Messages may stand there that no queue
+   * knows of. Missing where queues are not fed so.
+   */
+  passedOver?(offset: number): { readonly from: number; readonly to: number } | undefined;
   /** For work over many queues: gives the descriptors of files no longer used time to close. */
   breathe(): Promise<void>;
   /** Counts messages handed out. */

@@ -40,6 +40,7 @@ export async function logBeginning(view: ReadView, start: Start): Promise<Beginn
   if (offset >= minOffset && offset <= view.visible() && !(await isRecordBoundary(view, offset))) {
     const behind = await placeBehindRepair(view, offset);
     if (behind !== undefined) return { position: behind, since: noTime };
+    if (view.passedOver?.(offset) !== undefined) throw damagedLog(view, offset, 'behind damage, what may be a record');
     throw outOfRange('from', 'the physical offset of a record, or the end of one', offset);
   }
   return { position: offset, since: noTime };

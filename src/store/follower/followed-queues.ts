@@ -11,6 +11,7 @@ import type { FactsTarget, RecordFacts } from '../../format/record-facts.js';
 import type { QueueState as QueueInState } from '../../recovery/state.js';
 import type { FileSystem } from '../../platform/platform.js';
 import type { OpenFiles } from '../../segment/open-files.js';
+import { FiledQueues } from './filed-queues.js';
 import { type EntryView, firstEntry, pastLastBelow, physicalOffsetAt } from '../bounds.js';
 import type { ReadableQueues } from '../read-view.js';
 
@@ -48,6 +49,8 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   readonly #minCheckedAt: number[] = [];
   /** The files may have entries of records at or above what is fed; not of any at or above this. */
   #surelyBelow = 0;
+  /** Since the state that all began with, some of the log has not been fed: numbers may have been lost there. */
+  #isDoubtful = false;
   #isClosed = false;
 
   constructor(options: FollowedQueuesOptions) {
@@ -63,6 +66,11 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     return this.#table.pendingBytes;
   }
 
+  /** Whether numbers may have been given out of which nothing is known. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful;
+  }
+
   /** Nothing is read any more. */
   close(): void {
     this.#isClosed = true;
@@ -71,6 +79,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   /** Begins anew with what a state says; `surelyBelow`: where the log ended, at most, when the state was written; `trimmedTo`: where it began, at least. */
   restore(states: readonly QueueInState[], surelyBelow: number, trimmedTo: number): void {
     this.#surelyBelow = surelyBelow;
+    this.#isDoubtful = false;
     for (const queue of this.#table.states) {
       if (queue === undefined) continue;
       this.#table.dropFrom(queue, queue.written);
@@ -106,10 +115,17 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     }
   }
 
-  /** Queues of which the log holds nothing any more go on with the number that a state says, also one that vouches for nothing else. */
+  /**
+   * Queues of which the log holds nothing any more go on with the number that a state says, also one that vouches for nothing else. What may have
+   * been lost in damage has not expired: it stays, and is missing.
+   */
   keepEnds(states: readonly QueueInState[]): void {
-    for (const { topic, queueId, max } of states) {
+    for (const { topic, queueId, min, max } of states) {
       const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
+      if (this.#isDoubtful && queue.max < max) {
+        if (queue.max === 0) queue.min = queue.max = queue.written = Math.min(min, max);
+        this.#moveTo(queue, max);
+      }
       if (queue.min !== queue.max || queue.max >= max) continue;
       queue.min = max;
       queue.max = max;
@@ -117,17 +133,46 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     }
   }
 
-  /** What a newer state vouches for need not be kept in memory. */
-  takeOver(states: readonly QueueInState[]): void {
+  /** What a newer state vouches for need not be kept in memory. What it alone knows of has been lost in damage to the log. */
+  takeOver(states: readonly QueueInState[], surelyBelow: number): void {
     const { registry } = this.#options;
     for (const state of states) {
-      const slot = registry.find(state.topic, state.queueId);
-      const queue = slot < 0 ? undefined : this.#table.states[slot];
+      const slot = this.#isDoubtful ? registry.slotOf(state.topic, state.queueId) : registry.find(state.topic, state.queueId);
+      const queue = this.#isDoubtful ? this.#table.at(slot) : this.#table.states[slot];
       if (queue === undefined) continue;
+      if (this.#isDoubtful && state.max > queue.max) {
+        this.#surelyBelow = Math.max(this.#surelyBelow, surelyBelow);
+        if (queue.max === 0) queue.min = queue.max = queue.written = state.min;
+        this.#table.dropFrom(queue, queue.written);
+        queue.max = state.max;
+        queue.written = state.max;
+        this.waiters.touch(queue.slot);
+      }
       const covered = Math.min(state.max, queue.max);
       if (covered > queue.written) this.#table.dropFirst(queue, covered - queue.written);
       this.#raiseMin(queue, Math.min(state.min, queue.max));
     }
+    this.waiters.callTouched();
+  }
+
+  /** [from, to) of the log cannot be fed. Entries that lead there are taken from the files, as far as they have them already. */
+  passOver(from: number, to: number): void {
+    const filed = this.inFiles();
+    this.#isDoubtful = true;
+    for (const { topic, queueId, queueOffset } of filed.placesIn(from, to)) {
+      const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
+      if (queueOffset !== queue.max && !this.#moveTo(queue, queueOffset)) continue;
+      this.waiters.touch(queue.slot);
+      const at = this.#room(queue);
+      filed.readEntries(queue.slot, queueOffset, at.bytes.subarray(at.tail, at.tail + queueEntryBytes), 1);
+      this.#added(queue, at);
+    }
+    this.waiters.callTouched();
+  }
+
+  /** What the files hold now, whatever a state says of it. */
+  inFiles(): FiledQueues {
+    return new FiledQueues(this.#options.registry, this.#reader, this.#scan);
   }
 
   accept(facts: RecordFacts, from: number, to: number): void {
@@ -219,7 +264,10 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     }
   }
 
-  /** A row that is not the next one of its queue; false: it came before. Numbers can be missing where the log is damaged. */
+  /**
+   * A row that is not the next one of its queue; false: it came before. Numbers can be missing where the log is damaged: these are looked for in
+   * the files, or, if later ones are in memory, said to be missing.
+   */
   #moveTo(queue: QueueState, queueOffset: number): boolean {
     if (queueOffset < queue.max || queueOffset > queueOffsetMax) return false;
     if (queue.min < queue.max && queueOffset - queue.max <= GAP_COUNT_MAX) {
@@ -231,7 +279,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       return true;
     }
     this.#table.dropFrom(queue, queue.written);
-    queue.min = queueOffset;
+    if (!this.#isDoubtful) queue.min = queueOffset;
     queue.max = queueOffset;
     queue.written = queueOffset;
     return true;

@@ -1,6 +1,5 @@
-import { ioError, StoreError, systemErrorCode } from '../../base/errors.js';
+import { ioError, StoreError } from '../../base/errors.js';
 import { QueueRegistry } from '../../base/queue-registry.js';
-import { xxh64Hex } from '../../base/xxh64.js';
 import type { Platform } from '../../platform/platform.js';
 import { decodeManifest, isInSpans, type KeptOptions, type Manifest } from '../../recovery/manifest.js';
 import { readSmallFile, StorePaths } from '../../recovery/side-files.js';
@@ -14,8 +13,9 @@ import { SmallReads } from '../small-reads.js';
 import { FollowedIndex } from './followed-index.js';
 import { FollowedQueues } from './followed-queues.js';
 import { FollowedSegments } from './followed-segments.js';
-import { type FeedBounds, type KnownRecord, LogFeed } from './log-feed.js';
-import { WatermarkReader } from './watermark-reader.js';
+import { type FeedBounds, isInPlace, LogFeed } from './log-feed.js';
+import { PassedDamage } from './passed-damage.js';
+import { limitOf, namedBy, WatermarkReader } from './watermark-reader.js';
 
 /** The writer's slot is not looked at more often. */
 const LOOK_MS = 50;
@@ -23,6 +23,8 @@ const LOOK_MS = 50;
 const AT_ONCE_BYTES = 2 * 1024 * 1024;
 /** Fed since the last state, before a newer one is looked for: what is in memory stays below some multiple of it. */
 const STATE_BYTES = 16 * 1024 * 1024;
+/** Where the log did not tell all, a newer state may: it is looked for so often. */
+const DOUBTFUL_STATE_MS = 1000;
 
 /**
  * Follows a store through its files, whoever writes it. Takes no lock and changes nothing on the disk.
@@ -48,6 +50,7 @@ export class Follower {
   readonly #derivedFiles: OpenFiles;
   readonly #index: FollowedIndex | undefined;
   readonly #feed: LogFeed;
+  readonly #damage: PassedDamage;
   readonly #watermark: WatermarkReader;
   readonly #closing = new AbortController();
   readonly #changeCallbacks = new Set<() => void>();
@@ -64,6 +67,7 @@ export class Follower {
   #stateSequence = -1;
   /** Where the feed stood when a newer state was last looked for. */
   #stateSoughtAt = 0;
+  #stateSoughtMs = Number.NEGATIVE_INFINITY;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #cancelPoll: (() => void) | undefined;
   #catchingUp: Promise<void> | undefined;
@@ -107,7 +111,9 @@ export class Follower {
           nextTurn: (callback) => clock.nextTurn(callback),
         })
       : undefined;
-    this.#feed = new LogFeed(this.segments, this.registry, this.#index === undefined ? [this.queues] : [this.queues, this.#index]);
+    this.#damage = new PassedDamage(this, this.#closing.signal);
+    const targets = this.#index === undefined ? [this.queues] : [this.queues, this.#index];
+    this.#feed = new LogFeed(this.segments, this.registry, targets, (from, to) => this.#damage.passOver(from, to));
     this.#watermark = new WatermarkReader(fs, this.paths.watermark);
     this.view = this.#makeView();
   }
@@ -169,7 +175,7 @@ export class Follower {
     try {
       if (now) this.#lookedMs = Number.NEGATIVE_INFINITY;
       this.#lookIfOld();
-      if (this.#feed.position < this.#limit) await this.#catchUp();
+      if (this.#feed.position < this.#limit || this.#wantsState()) await this.#catchUp();
     } catch (error) {
       this.assertReadable();
       throw ioError(`following ${this.directory}`, error);
@@ -252,16 +258,7 @@ export class Follower {
   /** Whether the last record that was read is in its place. */
   #isStillThere(): boolean {
     const last = this.#feed.last ?? (this.#slot === undefined ? undefined : namedBy(this.#slot));
-    if (last === undefined) return true;
-    this.segments.forgetSoon(this.segments.baseOf(last.start));
-    const bytes = Buffer.alloc(Math.min(last.end - last.start, 64 * 1024));
-    try {
-      return this.segments.readSync(bytes, last.start) === bytes.length && xxh64Hex(bytes) === last.hash;
-    } catch (error) {
-      // Deleted: retention takes what is old, and says nothing about what follows.
-      if (systemErrorCode(error) !== 'ENOENT') throw error;
-      return last.start < this.segments.minOffset;
-    }
+    return last === undefined || isInPlace(this.segments, last);
   }
 
   #fail(what: string): void {
@@ -277,9 +274,10 @@ export class Follower {
       this.#catchUp().catch(() => undefined);
       return;
     }
-    while (this.#feed.advance(this.#feedBounds()) === 'more');
+    let step = this.#feed.advance(this.#feedBounds());
+    while (step === 'more') step = this.#feed.advance(this.#feedBounds());
     if (this.#feed.position !== before) this.#changed();
-    if (this.#feed.position - this.#stateSoughtAt > STATE_BYTES) this.#catchUp().catch(() => undefined);
+    if (step === 'damaged' || this.#wantsState()) this.#catchUp().catch(() => undefined);
   }
 
   #feedBounds(): FeedBounds {
@@ -299,22 +297,39 @@ export class Follower {
     let isFar = this.#limit - this.#feed.position > STATE_BYTES || this.#feed.position < this.segments.minOffset;
     for (;;) {
       const before = this.#feed.position;
-      if ((isFar || this.#feed.position - this.#stateSoughtAt > STATE_BYTES) && this.#manifest !== undefined) await this.#seekState();
+      if ((isFar || this.#wantsState()) && this.#manifest !== undefined) await this.#seekState();
       isFar = false;
       if (this.#status === 'closing' || this.#status === 'closed' || this.#status === 'failed') return;
       const fed = await this.#feed.advanceSlowly(this.#feedBounds(), piece);
       piece = fed.piece;
+      if (fed.step === 'damaged') await this.#passDamage();
       if (this.#feed.position !== before) this.#changed();
-      if (fed.step !== 'more') return;
+      if (fed.step !== 'more' && fed.step !== 'damaged') return;
       await new Promise<void>((resolve) => {
         this.platform.clock.nextTurn(resolve);
       });
     }
   }
 
+  async #passDamage(): Promise<void> {
+    const from = this.#feed.position;
+    const { limit, durable } = this.#feedBounds();
+    const to = await this.#damage.endOf(from, Math.min(limit, durable));
+    // Meanwhile the writer may have mended it.
+    if (to === from || this.#status !== 'open' || this.#feed.position !== from) return;
+    this.#damage.passOver(from, to);
+    this.#feed.passTo(to);
+  }
+
+  #wantsState(): boolean {
+    if (this.#feed.position - this.#stateSoughtAt > STATE_BYTES) return true;
+    return this.queues.isDoubtful && this.platform.clock.monotonicMs() - this.#stateSoughtMs >= DOUBTFUL_STATE_MS;
+  }
+
   /** A newer state makes memory free, and jumps over what need not be read. */
   async #seekState(): Promise<void> {
     this.#stateSoughtAt = this.#feed.position;
+    this.#stateSoughtMs = this.platform.clock.monotonicMs();
     const state = decodeState(await readSmallFile(this.platform.fs, this.paths.state));
     if (state === undefined || state.storeId !== this.#manifest?.storeId || state.sequence <= this.#stateSequence) return;
     // What the state vouches for was in the log when it was written: the slot read now says at least as much.
@@ -326,7 +341,7 @@ export class Follower {
     }
     this.#stateSequence = state.sequence;
     void this.#derivedFiles.closeAll();
-    this.queues.takeOver(state.queues);
+    this.queues.takeOver(state.queues, this.#limit);
     this.#index?.takeOver(state.index, state.safeOffset);
   }
 
@@ -392,6 +407,7 @@ export class Follower {
       mendQueue: async () => await this.#mend(),
       mendIndex: async () => await this.#mend(),
       reopenLog: (damage) => StoreError.is(damage, 'CORRUPT') && segments.forgetAt(damage.path),
+      passedOver: (offset) => this.#damage.stretchAt(offset),
       breathe: async () => await this.#derivedFiles.breathe(),
       countRead: (count) => {
         this.readCount += count;
@@ -399,12 +415,4 @@ export class Follower {
       closing: this.#closing.signal,
     };
   }
-}
-
-function limitOf(slot: Watermark): number {
-  return slot.flush === 'sync' ? slot.flushedOffset : slot.writtenOffset;
-}
-
-function namedBy(slot: Watermark): KnownRecord | undefined {
-  return slot.lastRecordStart < 0 ? undefined : { start: slot.lastRecordStart, end: slot.flushedOffset, hash: slot.lastRecordHash };
 }

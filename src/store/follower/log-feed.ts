@@ -18,8 +18,21 @@ export interface KnownRecord {
   readonly hash: string;
 }
 
-/** `stuck`: what should come next is not there (yet). */
-export type FeedStep = 'more' | 'done' | 'stuck';
+/** Whether that record is still where it was: false where the log has been cut in front of its end, and goes on differently. */
+export function isInPlace(segments: FollowedSegments, { start, end, hash }: KnownRecord): boolean {
+  segments.forgetSoon(segments.baseOf(start));
+  const bytes = Buffer.alloc(Math.min(end - start, HASHED_BYTES_MAX));
+  try {
+    return segments.readSync(bytes, start) === bytes.length && xxh64Hex(bytes) === hash;
+  } catch (error) {
+    // Deleted: retention takes what is old, and says nothing about what follows.
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return start < segments.minOffset;
+  }
+}
+
+/** `stuck`: what should come next is not there (yet). `damaged`: what stands at `position` is no record, and never will be; see `passTo`. */
+export type FeedStep = 'more' | 'done' | 'stuck' | 'damaged';
 
 /** How far to feed. */
 export interface FeedBounds {
@@ -31,11 +44,11 @@ export interface FeedBounds {
 
 /**
  * Feeds structures in memory from the log, in order, a piece of at most 1 MiB (or one larger record) at a time, up to a limit of which
- * the writer says that everything below it is there. Below what is durable that is certain: what cannot be read there is damage and passed
- * over up to the end of its segment; whoever reads it is told so by the read. Above, a power cut can have taken it back: records are
+ * the writer says that everything below it is there. Below what is durable that is certain: what cannot be read there is damage, and the
+ * caller finds out where to go on. Above, a power cut can have taken it back: records are
  * verified, and the first that does not verify is waited for.
  *
- * Invariant: everything below `position` has been given to the targets; it is a record's end or a segment's beginning.
+ * Invariant: everything below `position` has been given to the targets, but for what was missing or damaged; it is a record's end or a segment's beginning.
  */
 export class LogFeed {
   position = 0;
@@ -45,6 +58,8 @@ export class LogFeed {
   readonly #segments: FollowedSegments;
   readonly #registry: QueueRegistry;
   readonly #targets: readonly FactsTarget[];
+  /** Of segments that are missing between others. */
+  readonly #onMissing: (from: number, to: number) => void;
   readonly #view: RecordView;
   readonly #facts = new RecordFacts(ROWS);
   #piece: Buffer = Buffer.allocUnsafeSlow(0);
@@ -53,7 +68,13 @@ export class LogFeed {
   /** The next record needs so many bytes. */
   #needed = 0;
 
-  constructor(segments: FollowedSegments, registry: QueueRegistry, targets: readonly FactsTarget[]) {
+  constructor(
+    segments: FollowedSegments,
+    registry: QueueRegistry,
+    targets: readonly FactsTarget[],
+    onMissing: (from: number, to: number) => void,
+  ) {
+    this.#onMissing = onMissing;
     this.#segments = segments;
     this.#registry = registry;
     this.#targets = targets;
@@ -87,6 +108,12 @@ export class LogFeed {
     this.#needed = 0;
   }
 
+  /** Of damage at `position` the caller knows that the log can be read again at `end`. */
+  passTo(end: number): void {
+    this.position = end;
+    this.#needed = 0;
+  }
+
   #prepare(limit: number): FeedStep {
     const segments = this.#segments;
     for (;;) {
@@ -98,7 +125,9 @@ export class LogFeed {
       const next = segments.bases.find((each) => each > base);
       if (next === undefined) return 'stuck';
       // Deleted, or lost: nothing of it can be fed.
-      this.position = Math.min(next, limit);
+      const end = Math.min(next, limit);
+      if (base > segments.minOffset) this.#onMissing(this.position, end);
+      this.position = end;
       this.#needed = 0;
     }
   }
@@ -166,7 +195,7 @@ export class LogFeed {
     if (lastAt >= 0) this.#remember(piece, start, lastAt);
     this.#handOver();
     this.position = start + at;
-    if (isBroken) return this.#passOver(bounds, end);
+    if (isBroken) return this.#broken(bounds);
     return this.position >= bounds.limit ? 'done' : 'more';
   }
 
@@ -192,18 +221,15 @@ export class LogFeed {
     this.last = { start: start + at, end: start + at + recordBytes, hash };
   }
 
-  /** Unless the file has been replaced by another under its name, which shows when it is opened anew. */
-  #passOver(bounds: FeedBounds, end: number): FeedStep {
+  /** The file may have been replaced by another under its name, which shows when it is opened anew. */
+  #broken(bounds: FeedBounds): FeedStep {
     if (this.#retriedAt !== this.position) {
       this.#retriedAt = this.position;
       this.#segments.forgetSoon(this.#segments.baseOf(this.position));
       return 'more';
     }
-    if (this.position >= bounds.durable) {
-      this.#retriedAt = -1;
-      return 'stuck';
-    }
-    this.position = Math.min(end, Math.max(bounds.durable, this.position));
-    return this.position >= bounds.limit ? 'done' : 'more';
+    if (this.position < bounds.durable) return 'damaged';
+    this.#retriedAt = -1;
+    return 'stuck';
   }
 }

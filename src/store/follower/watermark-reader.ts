@@ -1,8 +1,19 @@
 import { systemErrorCode } from '../../base/errors.js';
 import type { FileSystem, StoreFile } from '../../platform/platform.js';
 import { newestWatermark, SLOT_BYTES, type Watermark } from '../../recovery/watermark.js';
+import type { KnownRecord } from './log-feed.js';
 
 const TRIES_MAX = 8;
+
+/** How far readers may see by it. */
+export function limitOf(slot: Watermark): number {
+  return slot.flush === 'sync' ? slot.flushedOffset : slot.writtenOffset;
+}
+
+/** The last record that it names. */
+export function namedBy(slot: Watermark): KnownRecord | undefined {
+  return slot.lastRecordStart < 0 ? undefined : { start: slot.lastRecordStart, end: slot.flushedOffset, hash: slot.lastRecordHash };
+}
 
 /** Reads the slots that a writer, of another process most likely, is writing. Synchronous: 8 KiB of the page cache. */
 export class WatermarkReader {

@@ -1,0 +1,88 @@
+import { systemErrorCode } from '../../base/errors.js';
+import type { QueueRegistry } from '../../base/queue-registry.js';
+import type { FileSystem } from '../../platform/platform.js';
+import { findResync } from '../../recovery/find-resync.js';
+import type { OwnSpan } from '../../recovery/manifest.js';
+import { NumbersBefore } from '../../recovery/queue-numbers.js';
+import type { StorePaths } from '../../recovery/side-files.js';
+import type { SkipOptions } from '../../recovery/skip-damage.js';
+import type { FollowedQueues } from './followed-queues.js';
+import type { FollowedSegments } from './followed-segments.js';
+
+/** What is known of the log, as a follower knows it. */
+export interface FollowedLog {
+  readonly platform: { readonly fs: FileSystem };
+  readonly paths: StorePaths;
+  readonly options: { readonly storeHost: { readonly address: string; readonly port: number } };
+  readonly segments: FollowedSegments;
+  readonly registry: QueueRegistry;
+  readonly queues: FollowedQueues;
+  readonly manifest: { readonly spans: readonly OwnSpan[] } | undefined;
+}
+
+/** A stretch of the log. */
+export interface LogStretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The stretches of the log that could not be fed, and where it goes on behind them. Nothing is mended here: that is for the writer. */
+export class PassedDamage {
+  readonly #log: FollowedLog;
+  readonly #signal: AbortSignal;
+  readonly #stretches: LogStretch[] = [];
+  /** Where to go on behind damage further on, where that has been decided with what was in front of it. */
+  readonly #resyncs = new Map<number, number>();
+
+  constructor(log: FollowedLog, signal: AbortSignal) {
+    this.#log = log;
+    this.#signal = signal;
+  }
+
+  /** Where the log can be read again behind damage at `offset`, at the latest at `end`, where a record begins or will; or its segment's end. */
+  async endOf(offset: number, end: number): Promise<number> {
+    // Another run of the writer may say less of what is durable.
+    if (end <= offset) return offset;
+    const { platform, paths, options, segments, registry, queues, manifest } = this.#log;
+    const nextNumbers = new Map<string, number>();
+    for (let slot = 0; slot < registry.count; slot += 1) {
+      const { max } = queues.bounds(slot);
+      if (max > 0) nextNumbers.set(`${registry.topicOf(slot)}/${registry.queueIdOf(slot)}`, max);
+    }
+    const filed = queues.inFiles();
+    const known: SkipOptions = {
+      fs: platform.fs,
+      paths,
+      segments,
+      signal: this.#signal,
+      spans: manifest?.spans ?? [],
+      storeHost: options.storeHost,
+      placesIn: (from: number, to: number) => filed.placesIn(from, to),
+      numbersBefore: new NumbersBefore(offset, nextNumbers),
+      queueEnds: nextNumbers,
+      resyncs: this.#resyncs,
+      certainResyncs: new Map(),
+      durable: end,
+      goesOnAt: end,
+    };
+    try {
+      return Math.min(end, await findResync(known, offset));
+    } catch (error) {
+      // What the disk does not let us read further on is no reason not to go on behind the segment.
+      if (systemErrorCode(error) === undefined) throw error;
+      return Math.min(end, segments.baseOf(offset) + segments.segmentBytes);
+    }
+  }
+
+  /** [from, to) is not fed. Entries that lead there are in the files, or nowhere. */
+  passOver(from: number, to: number): void {
+    const { queues, segments } = this.#log;
+    queues.passOver(from, to);
+    while ((this.#stretches[0]?.to ?? Number.POSITIVE_INFINITY) <= segments.minOffset) this.#stretches.shift();
+    this.#stretches.push({ from, to });
+  }
+
+  stretchAt(offset: number): LogStretch | undefined {
+    return this.#stretches.find(({ from, to }) => offset >= from && offset < to);
+  }
+}
