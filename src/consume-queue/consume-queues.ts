@@ -284,7 +284,7 @@ export class ConsumeQueues implements FactsTarget {
     let failure: unknown;
     for (let slot = 0; slot < this.#table.states.length; slot += 1) {
       const queue = this.#table.states[slot];
-      if (queue === undefined || queue.min === queue.max || queue.minPhysicalOffset >= minPhysicalOffset) continue;
+      if (queue === undefined || !this.#trimmer.isTrimDue(queue, minPhysicalOffset)) continue;
       signal?.throwIfAborted();
       try {
         removedCount += await this.#exclusive.run(() => this.#trimmer.trim(queue, minPhysicalOffset));

@@ -27,6 +27,8 @@ export class QueueState {
   folderTouched = false;
   /** Entry `min`, and all behind it, lead there or above; -1 if nobody has looked. */
   minPhysicalOffset = -1;
+  /** Files in front of that of entry `min` are still to be removed. */
+  hasExpiredFiles = false;
   creation: Promise<void> | undefined;
   rebuilding: Promise<void> | undefined;
 

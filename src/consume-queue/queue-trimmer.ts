@@ -47,18 +47,26 @@ export class QueueTrimmer {
 
   /** Entries of records below `minPhysicalOffset` are gone. Returns the number of files removed. Damage found on the way marks the queue. */
   async trim(queue: QueueState, minPhysicalOffset: number): Promise<number> {
-    const oldMin = queue.min;
-    if (!this.#mayBeginBelow(queue, minPhysicalOffset)) return 0;
-    try {
-      const min = await this.#firstToKeep(queue, minPhysicalOffset);
-      queue.min = min;
-      queue.minPhysicalOffset = min === queue.max ? -1 : this.#reader.physicalOffsetAt(queue, min);
-    } catch (error) {
-      if (!StoreError.is(error, 'CORRUPT')) throw error;
-      this.#table.markDamaged(queue, error);
-      return 0;
+    if (!this.#isWhole(queue)) return 0;
+    if (mayBeginBelow(queue, minPhysicalOffset)) {
+      const oldMin = queue.min;
+      try {
+        const min = await this.#firstToKeep(queue, minPhysicalOffset);
+        queue.min = min;
+        queue.minPhysicalOffset = min === queue.max ? -1 : this.#reader.physicalOffsetAt(queue, min);
+      } catch (error) {
+        if (!StoreError.is(error, 'CORRUPT')) throw error;
+        this.#table.markDamaged(queue, error);
+        return 0;
+      }
+      if (this.#files.indexOf(queue.min) > this.#files.indexOf(oldMin)) queue.hasExpiredFiles = true;
     }
-    return this.#files.indexOf(queue.min) > this.#files.indexOf(oldMin) ? this.#removeFilesBelow(queue) : 0;
+    return queue.hasExpiredFiles ? await this.#removeFilesBelow(queue) : 0;
+  }
+
+  /** Whether `trim` may have something to do. What it could not remove the last time is left to the next one. */
+  isTrimDue(queue: QueueState, minPhysicalOffset: number): boolean {
+    return queue.hasExpiredFiles || mayBeginBelow(queue, minPhysicalOffset);
   }
 
   /**
@@ -66,7 +74,7 @@ export class QueueTrimmer {
    * it. Later nobody could tell an expired message from one whose entry is damaged. Where it does not fit, the queue is marked.
    */
   async checkBelow(queue: QueueState, end: number, isOf: IsOf): Promise<void> {
-    if (!this.#mayBeginBelow(queue, end)) return;
+    if (!mayBeginBelow(queue, end) || !this.#isWhole(queue)) return;
     try {
       const last = this.#reader.firstAtOrAbove(queue, end) - 1;
       if (last < queue.min || (await isOf(queue.slot, last, this.#reader.physicalOffsetAt(queue, last)))) return;
@@ -78,8 +86,7 @@ export class QueueTrimmer {
     }
   }
 
-  #mayBeginBelow(queue: QueueState, physicalOffset: number): boolean {
-    if (queue.min === queue.max || queue.minPhysicalOffset >= physicalOffset) return false;
+  #isWhole(queue: QueueState): boolean {
     return queue.rebuilding === undefined && !this.#table.damaged.has(queue.slot);
   }
 
@@ -123,6 +130,7 @@ export class QueueTrimmer {
       removedCount += 1;
       this.#unsynced.noteFolder(queue);
     }
+    queue.hasExpiredFiles = false;
     return removedCount;
   }
 
@@ -131,7 +139,7 @@ export class QueueTrimmer {
    * file of the queue. They go as far as their last entries speak of records that have expired; what else stands there is left to be seen.
    */
   async removeExpiredFiles(queue: QueueState, minPhysicalOffset: number): Promise<void> {
-    if (queue.rebuilding !== undefined || this.#table.damaged.has(queue.slot)) return;
+    if (!this.#isWhole(queue)) return;
     const folder = this.#files.queueFolder(queue.slot);
     const lastKept = this.#files.indexOf(queue.min < queue.max ? queue.min : Math.max(0, queue.written - 1));
     for (const start of this.#scan.fileStarts(folder)) {
@@ -203,4 +211,8 @@ export class QueueTrimmer {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     }
   }
+}
+
+function mayBeginBelow(queue: QueueState, physicalOffset: number): boolean {
+  return queue.min < queue.max && queue.minPhysicalOffset < physicalOffset;
 }

@@ -170,6 +170,32 @@ describe('trimming', () => {
     expect([fileCounts(), queues.damagedSlots.size]).toEqual([[1, 1], 0]);
   });
 
+  it.each([
+    ['list', 500],
+    ['remove', 500],
+    ['list', 5000],
+    ['remove', 5000],
+  ])(
+    'files that could not be removed go with the next call, though nothing else is left to do (%s, before %i)',
+    async (failing, offset) => {
+      let code: string | undefined;
+      const memory = memoryPlatform();
+      const platform = withFaults(memory, ({ op, path }) => {
+        return code !== undefined && op === failing && path.includes('/a/0') ? systemError(code) : undefined;
+      });
+      const { queues, registry } = openQueues(platform, 4);
+      const slot = registry.slotOf('a', 0);
+      accept(queues, rowsOf(slot, 0, 12));
+      await queues.sync();
+      for (code of ['EIO', 'EMFILE']) await expect(queues.trim(offset)).rejects.toMatchObject({ code: 'IO' });
+      const { min } = queues.bounds(slot);
+      code = undefined;
+      expect(await queues.trim(offset)).toBe(Math.floor(Math.min(min, 11) / 4));
+      expect(memory.fs.list(`${directory}/a/0`)[0]).toBe(String(Math.floor(Math.min(min, 11) / 4) * 80).padStart(20, '0'));
+      expect([await queues.trim(offset), queues.bounds(slot), queues.damagedSlots.size]).toEqual([0, { min, max: 12 }, 0]);
+    },
+  );
+
   it('files removed before they were synced are not missed by the safe point, whatever has expired', async () => {
     for (let keepFrom = 0; keepFrom <= 1300; keepFrom += 100) {
       const platform = await preparedPlatform();
