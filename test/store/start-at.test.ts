@@ -231,6 +231,9 @@ describe('a tail of the whole log from a time on', () => {
       await flipBit(platform, path, at + 5);
     }
     await store.repair();
+    // What fills the place tells others, who go by its time, when at the latest the messages in front of it were stored.
+    const filler = (await readFile(platform, segmentOf(directory, segmentBytes, 2 * segmentBytes).path)).subarray(0, 64);
+    expect(Number(filler.readBigInt64BE(56))).toBe(1_000_000 + 10 * (behind - lostCount - 1));
     for (let i = 0; i < 60; i += 1) {
       const time = 1_000_000 + 10 * i;
       expect(await found(store, time)).toEqual(await scanned(store, time));
