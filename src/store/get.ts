@@ -47,9 +47,9 @@ export async function get(view: ReadView, at: PhysicalOffset | string): Promise<
     }
     if (finding.kind === 'damaged') throw damagedLog(view, offset, finding.what);
     if (finding.kind === 'suspect') {
-      if (view.passedOver?.(offset)?.from === offset) throw damagedLog(view, offset, finding.what);
-      // Where a queue leads here, and no good record lies over the place, there was a record.
-      if ((await slotLeadingTo(view, offset)) < 0 || !(await mayBeginAt(view, offset))) return undefined;
+      // Where a queue leads here, or may have before it was damaged, and no good record lies over the place, there was a record.
+      const isKnown = view.passedOver?.(offset) !== undefined || (await slotLeadingTo(view, offset)) >= 0;
+      if (!isKnown || !(await mayBeginAt(view, offset))) return undefined;
       throw damagedLog(view, offset, finding.what);
     }
     const { slot } = finding;

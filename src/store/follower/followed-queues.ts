@@ -49,8 +49,8 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   readonly #minCheckedAt: number[] = [];
   /** The files may have entries of records at or above what is fed; not of any at or above this. */
   #surelyBelow = 0;
-  /** Since the state that all began with, some of the log has not been fed: numbers may have been lost there. */
-  #isDoubtful = false;
+  /** Above what the newest state vouches for, some of the log has not been fed, up to there: numbers may have been lost. Or 0. */
+  #doubtfulTo = 0;
   #isClosed = false;
 
   constructor(options: FollowedQueuesOptions) {
@@ -68,7 +68,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
 
   /** Whether numbers may have been given out of which nothing is known. */
   get isDoubtful(): boolean {
-    return this.#isDoubtful;
+    return this.#doubtfulTo > 0;
   }
 
   /** Nothing is read any more. */
@@ -79,7 +79,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   /** Begins anew with what a state says; `surelyBelow`: where the log ended, at most, when the state was written; `trimmedTo`: where it began, at least. */
   restore(states: readonly QueueInState[], surelyBelow: number, trimmedTo: number): void {
     this.#surelyBelow = surelyBelow;
-    this.#isDoubtful = false;
+    this.#doubtfulTo = 0;
     for (const queue of this.#table.states) {
       if (queue === undefined) continue;
       this.#table.dropFrom(queue, queue.written);
@@ -122,7 +122,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   keepEnds(states: readonly QueueInState[]): void {
     for (const { topic, queueId, min, max } of states) {
       const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
-      if (this.#isDoubtful && queue.max < max) {
+      if (this.isDoubtful && queue.max < max) {
         if (queue.max === 0) queue.min = queue.max = queue.written = Math.min(min, max);
         this.#moveTo(queue, max);
       }
@@ -134,13 +134,14 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
   }
 
   /** What a newer state vouches for need not be kept in memory. What it alone knows of has been lost in damage to the log. */
-  takeOver(states: readonly QueueInState[], surelyBelow: number): void {
+  takeOver(states: readonly QueueInState[], safeOffset: number, surelyBelow: number): void {
     const { registry } = this.#options;
+    const { isDoubtful } = this;
     for (const state of states) {
-      const slot = this.#isDoubtful ? registry.slotOf(state.topic, state.queueId) : registry.find(state.topic, state.queueId);
-      const queue = this.#isDoubtful ? this.#table.at(slot) : this.#table.states[slot];
+      const slot = isDoubtful ? registry.slotOf(state.topic, state.queueId) : registry.find(state.topic, state.queueId);
+      const queue = isDoubtful ? this.#table.at(slot) : this.#table.states[slot];
       if (queue === undefined) continue;
-      if (this.#isDoubtful && state.max > queue.max) {
+      if (isDoubtful && state.max > queue.max) {
         this.#surelyBelow = Math.max(this.#surelyBelow, surelyBelow);
         if (queue.max === 0) queue.min = queue.max = queue.written = state.min;
         this.#table.dropFrom(queue, queue.written);
@@ -152,13 +153,15 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       if (covered > queue.written) this.#table.dropFirst(queue, covered - queue.written);
       this.#raiseMin(queue, Math.min(state.min, queue.max));
     }
+    // It knows all that was given out below.
+    if (safeOffset >= this.#doubtfulTo) this.#doubtfulTo = 0;
     this.waiters.callTouched();
   }
 
   /** [from, to) of the log cannot be fed. Entries that lead there are taken from the files, as far as they have them already. */
   passOver(from: number, to: number): void {
     const filed = this.inFiles();
-    this.#isDoubtful = true;
+    this.#doubtfulTo = to;
     for (const { topic, queueId, queueOffset } of filed.placesIn(from, to)) {
       const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
       if (queueOffset !== queue.max && !this.#moveTo(queue, queueOffset)) continue;
@@ -279,7 +282,7 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
       return true;
     }
     this.#table.dropFrom(queue, queue.written);
-    if (!this.#isDoubtful) queue.min = queueOffset;
+    if (!this.isDoubtful) queue.min = queueOffset;
     queue.max = queueOffset;
     queue.written = queueOffset;
     return true;

@@ -341,7 +341,7 @@ export class Follower {
     }
     this.#stateSequence = state.sequence;
     void this.#derivedFiles.closeAll();
-    this.queues.takeOver(state.queues, this.#limit);
+    this.queues.takeOver(state.queues, state.safeOffset, this.#limit);
     this.#index?.takeOver(state.index, state.safeOffset);
   }
 

@@ -45,7 +45,8 @@ export interface FeedBounds {
 /**
  * Feeds structures in memory from the log, in order, a piece of at most 1 MiB (or one larger record) at a time, up to a limit of which
  * the writer says that everything below it is there. Below what is durable that is certain: what cannot be read there is damage, and the
- * caller finds out where to go on. Above, a power cut can have taken it back: records are
+ * caller finds out where to go on; what is as long as it says, and has the number that is next in its queue, is not read in all its bytes
+ * for that. Above, a power cut can have taken it back: records are
  * verified, and the first that does not verify is waited for.
  *
  * Invariant: everything below `position` has been given to the targets, but for what was missing or damaged; it is a record's end or a segment's beginning.
@@ -62,6 +63,8 @@ export class LogFeed {
   readonly #onMissing: (from: number, to: number) => void;
   readonly #view: RecordView;
   readonly #facts = new RecordFacts(ROWS);
+  /** By slot: one past the last number fed. */
+  readonly #next: (number | undefined)[] = [];
   #piece: Buffer = Buffer.allocUnsafeSlow(0);
   /** Where the file has been opened anew because its bytes made no sense. */
   #retriedAt = -1;
@@ -105,6 +108,7 @@ export class LogFeed {
   restart(position: number): void {
     this.position = position;
     this.last = undefined;
+    this.#next.length = 0;
     this.#needed = 0;
   }
 
@@ -200,11 +204,21 @@ export class LogFeed {
   }
 
   #isGood(bounds: FeedBounds, offset: number): boolean {
-    return this.#view.physicalOffset === offset && (offset < bounds.durable || this.#view.verify(bounds.isOurs(offset)));
+    if (this.#view.physicalOffset !== offset) return false;
+    return (offset < bounds.durable && this.#isNext()) || this.#view.verify(bounds.isOurs(offset));
+  }
+
+  /** Whether it has the number that is next in its queue. One that has not may be damaged, and would lead the queue astray. */
+  #isNext(): boolean {
+    const { topic, queueId, queueOffset, hasQueueOffset } = this.#view;
+    return hasQueueOffset && this.#next[this.#registry.find(topic, queueId)] === queueOffset;
   }
 
   #push(offset: number): void {
     pushFacts(this.#facts, this.#registry, this.#view, offset);
+    const { slot, queueOffset, count } = this.#facts;
+    const pushed = slot[count - 1] ?? -1;
+    if (pushed >= 0) this.#next[pushed] = (queueOffset[count - 1] ?? 0) + 1;
     this.recordCount += 1;
     if (this.#facts.isFull) this.#handOver();
   }

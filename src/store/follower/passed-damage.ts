@@ -82,7 +82,9 @@ export class PassedDamage {
     this.#stretches.push({ from, to });
   }
 
+  /** The stretch that `offset` lies in, unless a state has told since what stood there. */
   stretchAt(offset: number): LogStretch | undefined {
+    if (!this.#log.queues.isDoubtful) return undefined;
     return this.#stretches.find(({ from, to }) => offset >= from && offset < to);
   }
 }

@@ -97,9 +97,30 @@ for (const hasSafePoint of [false, true]) {
       expect(reader.bounds(B)).toEqual({ min: 0, max: 6 });
       expect(await tailed(reader, 'B')).toEqual({ bodies: [], error: 'CORRUPT' });
       expect(texts((await reader.read(B, { from: 3 })).messages)).toEqual(['b-3', 'b-4', 'b-5']);
-      expect(await refusal(() => reader.get(all.receipts[1]!.physicalOffset))).toBe('CORRUPT');
+      for (const receipt of all.receipts.slice(1)) expect(await refusal(() => reader.get(receipt.physicalOffset))).toBe('CORRUPT');
       await reader.close();
       await all.store.close();
+    });
+
+    it('is not led astray by a number or a topic that is damaged', async () => {
+      for (const [byte, bit] of [
+        [22, 7],
+        [27, 1],
+        [15, 0],
+        [93, 1],
+      ] as const) {
+        const all = await made(hasSafePoint);
+        await goOn(all);
+        const { path, at } = segmentOf(root, segmentBytes, all.receipts[4]!.physicalOffset);
+        await flipBit(all.platform, path, at + byte, bit);
+        const reader = await openReader(all.platform);
+        expect(reader.bounds(B)).toEqual({ min: 0, max: 6 });
+        expect(await tailed(reader, 'B')).toEqual({ bodies: ['b-0'], error: 'CORRUPT' });
+        expect(texts((await reader.read(B, { from: 2 })).messages)).toEqual(['b-2', 'b-3', 'b-4', 'b-5']);
+        expect(reader.topics()).toEqual(all.store.topics());
+        await reader.close();
+        await all.store.close();
+      }
     });
 
     it('knows the last messages of a queue by its entries, or by the next state of the writer', async () => {
