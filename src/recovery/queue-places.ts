@@ -1,5 +1,6 @@
 import type { QueueRegistry } from '../base/queue-registry.js';
 import { damagedEntryCountMax, entryPhysicalOffset, entryRecordBytes, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import { isVoid, type State } from './state.js';
 
 /** Where a queue entry says that a record lies. */
 export interface QueuePlace {
@@ -105,4 +106,21 @@ class PlacesOfQueue {
     const isEntry = Number.isSafeInteger(physicalOffset) && physicalOffset >= 0 && entryRecordBytes(this.#bytes, at) > 0;
     return isEntry && !isPrefill(this.#bytes, at) ? physicalOffset : -1;
   }
+}
+
+/**
+ * `placesIn` without entries that lead below the safe point of `state` with numbers that had not been given out then: they stand in a file that
+ * is not where it belongs.
+ */
+export function givenPlaces(
+  placesIn: (from: number, to: number) => readonly QueuePlace[],
+  state: State | undefined,
+): (from: number, to: number) => readonly QueuePlace[] {
+  if (state === undefined || isVoid(state)) return placesIn;
+  const ends = new Map(state.queues.map(({ topic, queueId, max }) => [`${topic}/${queueId}`, max]));
+  return (from, to) =>
+    placesIn(from, to).filter(
+      ({ topic, queueId, queueOffset, physicalOffset }) =>
+        physicalOffset >= state.safeOffset || queueOffset < (ends.get(`${topic}/${queueId}`) ?? 0),
+    );
 }

@@ -14,7 +14,7 @@ import { type CutTail, cutLog, goOnWithout, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import type { OpenFiles } from '../segment/open-files.js';
 import { NumbersBefore } from './queue-numbers.js';
-import { placesIn } from './queue-places.js';
+import { givenPlaces, placesIn } from './queue-places.js';
 import { recordAt } from './record-at.js';
 import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
 import { type StorePaths } from './side-files.js';
@@ -206,12 +206,14 @@ async function openUnclean(options: RecoverOptions, manifest: Manifest, state: S
       onProgress: (offset) => options.onProgress(Math.max(0, offset - from), total),
       skip: async (stopped) => {
         await options.beforeChanges();
-        if (skippedAt.has(stopped.offset) || segments.bases.length === 0) return undefined;
+        if (skippedAt.has(stopped.offset)) return undefined;
         skippedAt.add(stopped.offset);
         if (stopped.reason === 'end' && (await adoptMade(options, stopped.offset))) return stopped.offset;
+        // Nothing is left of the log: where it began is not known, only where it ended.
+        const lost = segments.bases.length === 0 ? { ...stopped, offset: segments.baseOf(durable - 1) } : stopped;
         // What it holds tells which numbers were lost in front of it.
         await adoptMade(options, segments.baseOf(stopped.offset) + segments.segmentBytes);
-        const skipped = await skipDamage(skipping, stopped);
+        const skipped = await skipDamage(skipping, lost);
         damage.push(...skipped.notes);
         skippedBytes += skipped.bytes;
         return skipped.next;
@@ -292,7 +294,7 @@ function skipOptions(options: RecoverOptions, findings: Findings): SkipOptions {
     fs: options.platform.fs,
     spans,
     durable,
-    placesIn: placesOnDisk(options),
+    placesIn: isForeign ? placesOnDisk(options) : givenPlaces(placesOnDisk(options), options.found.state),
     numbersBefore: new NumbersBefore(from, endsOf(state?.queues), state?.lastStoredAt),
     queueEnds: endsOf(isForeign ? [] : options.found.state?.queues),
     resyncs: new Map(),

@@ -92,8 +92,8 @@ async function keepNumbers(options: RecoverOptions, end: number): Promise<void> 
     registry.next[slot] = 0;
     queues.restore(slot, next, next);
   }
-  // Of a log that is there from its beginning nothing has expired: their messages have been cut, as the last ones of other queues.
-  if (options.segments.minOffset === 0) return;
+  // Of a log that is there from its beginning nothing has expired: a cut goes back in these queues as it does in others.
+  if (options.mode === 'truncate' && options.segments.minOffset === 0) return;
   for (const { topic, queueId, max } of found.state?.queues ?? []) {
     const slot = registry.slotOf(topic, queueId);
     const known = queues.bounds(slot);

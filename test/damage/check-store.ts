@@ -38,6 +38,8 @@ export async function checkStore(made: MadeStore, damaged: Image, mode: Mode, se
 /** Of the mending: the machine goes down before it has come to its end. */
 const CRASH_WITHIN_CHANCE = 0.3;
 const CRASH_WITHIN_CALLS = 250;
+/** Messages are appended before the mending too. */
+const APPEND_CHANCE = 0.3;
 
 const refusalCodes: ReadonlySet<string> = new Set(['CORRUPT', 'OPTIONS_INCOMPATIBLE', 'FORMAT_UNSUPPORTED']);
 
@@ -51,11 +53,14 @@ class Check {
   readonly #touched: ReadonlySet<Message>;
   readonly #keys: readonly (readonly [string, string])[];
   readonly #failures: string[] = [];
+  /** Where messages stand that the check has appended itself. */
+  readonly #appended = new Set<number>();
   readonly #random: SeededRandom | undefined;
   /** What was mended before a crash is not spoken of again. */
   #isMendedInPart = false;
   /** The record checksum may not count: nothing says any more that the records are ours. */
   readonly #isWeak: boolean;
+  readonly #isSideDamaged: boolean;
   #cutCount = 0;
   #betweenCount = 0;
   #firstLost = Number.POSITIVE_INFINITY;
@@ -76,8 +81,8 @@ class Check {
       return [each.slice(0, split), each.slice(split + 1)];
     });
     const side = ['stratalog/manifest', 'stratalog/watermark', 'stratalog/state', 'checkpoint'];
-    const isSideDamaged = side.some((path) => made.image.get(path) !== damaged.get(path));
-    this.#isWeak = made.options.recordChecksum === false || isSideDamaged;
+    this.#isSideDamaged = side.some((path) => made.image.get(path) !== damaged.get(path));
+    this.#isWeak = made.options.recordChecksum === false || this.#isSideDamaged;
   }
 
   async run(): Promise<Outcome> {
@@ -98,13 +103,31 @@ class Check {
     this.#allNamed(store, before, verified, end);
     // A changed number of a record without a checksum of its own cannot be told from a good one, nor what it leads to be put right.
     if (this.#isWeak && this.#touched.size > 0) return await this.#runUnsure(store, notedCount);
+    if (this.#random?.chance(APPEND_CHANCE) === true) await this.#appendOn(store);
     const repaired = await store.repair();
-    const appended = await store.append({ topic: 'Appended', body: 'after the repair', keys: ['after'] });
+    await this.#appendOn(store);
     const after = await this.#ask(store, false);
-    await this.#repairedWhole(store, after, appended.physicalOffset);
+    await this.#repairedWhole(store, after);
     const lostCount = this.#lost(after, end, repaired);
     await this.#ended(store, platform, after);
     return this.#outcome(true, lostCount, notedCount);
+  }
+
+  /** One message in each queue: no number or place is given out again that a store which was closed has given. */
+  async #appendOn(store: Store): Promise<void> {
+    const { messages, ending } = this.#made;
+    const isKnown = ending === 'closed' && this.#mode !== 'truncate' && !this.#isSideDamaged;
+    const nextOf = new Map(messages.map(({ topic, queueId, queueOffset }) => [`${topic}/${queueId}`, queueOffset + 1]));
+    const end = messages.at(-1)?.physicalOffset ?? -1;
+    for (const [name, next] of nextOf) {
+      const split = name.lastIndexOf('/');
+      const queue = { topic: name.slice(0, split), queueId: Number(name.slice(split + 1)) };
+      const { physicalOffset, queueOffset } = await store.append({ ...queue, body: 'appended to what was damaged', keys: ['after'] });
+      this.#appended.add(physicalOffset);
+      if (!isKnown) continue;
+      if (queueOffset < next) this.#fail(`number ${queueOffset} of ${name} is given again, after ${next - 1}`);
+      if (physicalOffset <= end) this.#fail(`a message is put to ${physicalOffset}, where the log has come to ${end}`);
+    }
   }
 
   /** The damaged store, or what a first try of mending it has left when the machine went down. */
@@ -192,7 +215,7 @@ class Check {
 
   /** What is returned is what was stored there, to the last field. */
   #asStored(way: string, message: Message): void {
-    if (message.topic === 'Appended') return;
+    if (this.#appended.has(message.physicalOffset)) return;
     const original = this.#originals.get(message.physicalOffset) ?? this.#unacknowledged.get(message.physicalOffset);
     if (original === undefined) return this.#fail(`${way}: a message at ${message.physicalOffset} that was never written`);
     if (!message.body.equals(original.body)) return this.#fail(`${way}: another body at ${message.physicalOffset}`);
@@ -214,7 +237,7 @@ class Check {
       const { physicalOffset: offset, recordBytes } = message;
       // Segments taken away at the beginning are what retention does too.
       const got = answers.got.get(offset);
-      if ((got !== undefined && got.topic !== 'Appended') || offset < store.stats().minOffset) continue;
+      if (got !== undefined || offset < store.stats().minOffset) continue;
       const base = offset - (offset % segmentBytes);
       const path = `${root}/commitlog/${String(base).padStart(20, '0')}`;
       const isNoted = damage.some(
@@ -234,13 +257,14 @@ class Check {
     return this.#changed.some(([start, end]) => start < to && end > from);
   }
 
-  async #repairedWhole(store: Store, answers: Answers, appendedAt: number): Promise<void> {
+  async #repairedWhole(store: Store, answers: Answers): Promise<void> {
     for (const refusal of answers.refusals) this.#fail(`after repair: ${refusal}`);
     const verified = await store.verify();
     for (const fault of verified.faults) this.#fail(`verify after repair: ${fault.where} ${fault.offset}: ${fault.what}`);
     const inLog = new Set(answers.log.map((message) => message.physicalOffset));
     const inQueues = new Set(answers.queues.map((message) => message.physicalOffset));
-    if (!inLog.has(appendedAt) || !inQueues.has(appendedAt)) this.#fail('what was appended after the repair is not there');
+    for (const offset of this.#appended)
+      if (!inLog.has(offset) || !inQueues.has(offset)) this.#fail(`what was appended at ${offset} is not there after the repair`);
     for (const offset of inLog) {
       if (!inQueues.has(offset)) this.#fail(`message at ${offset} is in the log and in no queue`);
       if (this.#originals.has(offset) && !answers.got.has(offset))
@@ -263,7 +287,9 @@ class Check {
   #lost(answers: Answers, end: number, repaired: RecoveryReport): number {
     let count = 0;
     // What was appended since may stand where a message was that has been cut.
-    const inLog = new Set(answers.log.filter((message) => message.topic !== 'Appended').map((message) => message.physicalOffset));
+    const inLog = new Set(
+      answers.log.filter((message) => !this.#appended.has(message.physicalOffset)).map((message) => message.physicalOffset),
+    );
     for (const message of this.#made.messages) {
       const offset = message.physicalOffset;
       if (inLog.has(offset)) {
@@ -284,9 +310,7 @@ class Check {
   }
 
   #mayBeCut(end: number): boolean {
-    const side = ['stratalog/manifest', 'stratalog/watermark', 'stratalog/state', 'checkpoint'];
-    const isSideDamaged = side.some((path) => this.#made.image.get(path) !== this.#damaged.get(path));
-    return this.#mode === 'truncate' || end >= this.#made.durable || isSideDamaged;
+    return this.#mode === 'truncate' || end >= this.#made.durable || this.#isSideDamaged;
   }
 
   /** In one segment between two damaged places, and no entry on the disk that names it. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { MemoryPlatform } from '../../src/testing/index.js';
 import { memoryPlatform } from '../../src/testing/index.js';
-import { removeTree, segmentOf } from '../contract/disk-surgery.js';
+import { createFile, readFile, removeTree, segmentOf } from '../contract/disk-surgery.js';
 import { appendMany, openTiny, readQueue, refusal, root } from '../contract/harness.js';
 
 const MESSAGE_COUNT = 100;
@@ -41,6 +41,31 @@ for (const count of [1, 2])
       expect((await readQueue(again, { topic: 'T' })).length).toBe(firstLost + 1);
       await again.close();
     });
+
+it('skip gives no number or place out again where no segment is left', async () => {
+  const { disk, end } = await withoutLast(6);
+  const store = await openTiny(disk, { recovery: 'skip' });
+  const next = await store.append({ topic: 'T', body: 'next' });
+  expect(next.queueOffset).toBe(MESSAGE_COUNT);
+  expect(next.physicalOffset).toBeGreaterThanOrEqual(end);
+  expect((await store.verify()).faults).toEqual([]);
+  await store.close();
+});
+
+it('a copy of a queue file under another name does not take the room of numbers that were lost there', async () => {
+  const disk = memoryPlatform();
+  const store = await openTiny(disk);
+  for (let i = 0; i < 30; i += 1) await store.append({ topic: i % 2 === 0 ? 'T' : 'U', body: `${i}`.padEnd(600, '.') });
+  await store.close();
+  const { writtenOffset: end } = store.stats();
+  await removeTree(disk, segmentOf(root, 4096, end - (end % 4096)).path);
+  const queue = `${root}/consumequeue/T/0/`;
+  await createFile(disk, `${queue}${'320'.padStart(20, '0')}`, await readFile(disk, `${queue}${'0'.repeat(20)}`));
+  const again = await openTiny(disk, { recovery: 'skip' });
+  for (const topic of ['T', 'U']) expect((await again.append({ topic, body: 'next' })).queueOffset).toBe(15);
+  expect((await again.verify()).faults).toEqual([]);
+  await again.close();
+});
 
 it('truncate goes on in front of them', async () => {
   const { disk, firstLost } = await withoutLast(2);

@@ -35,8 +35,7 @@ export async function openFollower(directory: string, options: ResolvedOptions, 
     const from = opened.segments.minOffset;
     const state = usableState(found, kept.segmentBytes);
     await opened.start(state, async () => await endByReading(opened.segments, options.signal));
-    // As recovery does it: of a log that is there from its beginning nothing has expired.
-    if (opened.segments.minOffset > 0 || opened.queues.isDoubtful) opened.queues.keepEnds(found.state?.queues ?? []);
+    opened.queues.keepEnds(found.state?.queues ?? []);
     const scannedFrom = Math.max(from, opened.segments.minOffset, state?.safeOffset ?? 0);
     return { follower, report: reportOf(found, opened, scannedFrom, platform.clock.monotonicMs() - startMs) };
   } catch (error) {
