@@ -3,19 +3,19 @@ import type { ScanEnd } from '../commit-log/log-scanner.js';
 import { readOnBehind } from './find-resync.js';
 import { isInSpans } from './manifest.js';
 import type { FactsTarget } from '../format/record-facts.js';
-import { queueEntryBytes } from '../format/queue-entry.js';
+import { entryPhysicalOffset, isEmptyEntry, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
 import type { RecoverableIndex, RecoverableQueues, RecoverOptions } from './recover.js';
 import type { SkipOptions } from './skip-damage.js';
 import type { State } from './state.js';
 
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Queues that the state knows and whose files are not all there. */
-export function missingQueues(options: RecoverOptions, state: State): ReadonlySet<string> {
+/** Queues that the state knows and whose files are not all there; from which number on they are, if only in front some are missing. */
+export function missingQueues(options: RecoverOptions, state: State): Map<string, number | undefined> {
   const { queues, kept } = options;
   const fileBytes = kept.queueEntriesPerFile * queueEntryBytes;
   const onDisk = new Map(queues.listOnDisk().map((queue) => [`${queue.topic}/${queue.queueId}`, new Set(queue.fileStarts)]));
-  const missing = new Set<string>();
+  const missing = new Map<string, number | undefined>();
   for (const queue of state.queues) {
     if (queue.min === queue.max) continue;
     const name = `${queue.topic}/${queue.queueId}`;
@@ -23,9 +23,30 @@ export function missingQueues(options: RecoverOptions, state: State): ReadonlySe
     const first = Math.floor((queue.min * queueEntryBytes) / fileBytes);
     const last = Math.floor(((queue.max - 1) * queueEntryBytes) / fileBytes);
     // As many as it has at most: a damaged number that no checksum covers may have moved its end on by billions.
-    for (let i = first; i <= last && !missing.has(name); i += 1) if (starts?.has(i * fileBytes) !== true) missing.add(name);
+    let held = last + 1;
+    while (held > first && starts?.has((held - 1) * fileBytes) === true) held -= 1;
+    if (held > first) missing.set(name, held > last ? undefined : held * kept.queueEntriesPerFile);
   }
   return missing;
+}
+
+/**
+ * Whether a deletion since the safe point has taken the files in front of entry `held`, and nothing else: that entry has expired as well. It is
+ * looked at in the files alone.
+ */
+function areOnlyExpiredMissing(options: RecoverOptions, slot: number, held: number, max: number): boolean {
+  const { queues, registry, segments } = options;
+  const entry = Buffer.alloc(queueEntryBytes);
+  queues.restore(slot, held, max);
+  try {
+    if (queues.readEntries(slot, held, entry, 1) !== 1 || isEmptyEntry(entry, 0) || isPrefill(entry, 0)) return false;
+    return entryPhysicalOffset(entry, 0) < segments.minOffset;
+  } catch {
+    return false;
+  } finally {
+    queues.restore(slot, 0, 0);
+    registry.next[slot] = 0;
+  }
 }
 
 /** Restores what the state vouches for and feeds the rest from the log. Returns how many records were fed. */
@@ -39,13 +60,14 @@ export async function restoreDerived(
   const { queues, registry, segments, index } = options;
   const min = segments.minOffset;
   let start = state === undefined ? min : from;
-  const missing = state === undefined ? new Set<string>() : missingQueues(options, state);
+  const missing = state === undefined ? new Map<string, number | undefined>() : missingQueues(options, state);
   for (const queue of state?.queues ?? []) {
+    const name = `${queue.topic}/${queue.queueId}`;
     const slot = registry.slotOf(queue.topic, queue.queueId);
-    if (!missing.has(`${queue.topic}/${queue.queueId}`)) queues.restore(slot, queue.min, queue.max, state?.trimmedTo);
-    else {
-      start = min;
-    }
+    const held = missing.get(name);
+    if (held !== undefined && areOnlyExpiredMissing(options, slot, held, queue.max)) missing.delete(name);
+    if (missing.has(name)) start = min;
+    else queues.restore(slot, held ?? queue.min, queue.max, state?.trimmedTo);
   }
   if (index !== undefined) {
     const refeedFrom = await openIndex(options, index, state, false);
@@ -64,13 +86,17 @@ export async function restoreDerived(
  * Queues whose files are not all there and whose messages the log does not tell, being damaged, stay what the state says of them: that
  * numbers are missing is not to pass for messages that have expired, nor for numbers that are still to be given out.
  */
-async function distrustWhatIsLeft(options: RecoverOptions, state: State, missing: ReadonlySet<string>): Promise<void> {
-  const { queues, registry } = options;
+async function distrustWhatIsLeft(options: RecoverOptions, state: State, missing: ReadonlyMap<string, number | undefined>): Promise<void> {
+  const { queues, registry, segments } = options;
   for (const { topic, queueId, min, max } of state.queues) {
-    if (!missing.has(`${topic}/${queueId}`)) continue;
+    const name = `${topic}/${queueId}`;
+    if (!missing.has(name)) continue;
     const slot = registry.slotOf(topic, queueId);
     const told = queues.bounds(slot);
-    if (told.min > min || told.max < max) await queues.distrust(slot, min, Math.max(told.max, max), state.trimmedTo);
+    // A deletion has come to the end of a file: the log begins with the first entry that is left.
+    const hasExpired = segments.minOffset > state.trimmedTo && told.min < told.max && told.min === missing.get(name);
+    const first = hasExpired ? told.min : min;
+    if (told.min > first || told.max < max) await queues.distrust(slot, first, Math.max(told.max, max), state.trimmedTo);
   }
 }
 
@@ -93,7 +119,8 @@ async function keepNumbers(options: RecoverOptions, end: number): Promise<void> 
     queues.restore(slot, next, next);
   }
   // Of a log that is there from its beginning nothing has expired: a cut goes back in these queues as it does in others.
-  if (options.mode === 'truncate' && options.segments.minOffset === 0) return;
+  const { segments } = options;
+  if (options.mode === 'truncate' && segments.minOffset === 0 && segments.bases.length > 0) return;
   for (const { topic, queueId, max } of found.state?.queues ?? []) {
     const slot = registry.slotOf(topic, queueId);
     const known = queues.bounds(slot);

@@ -1,6 +1,6 @@
 import { asBuffer } from '../base/bytes.js';
 import { corrupt, StoreError, systemErrorCode } from '../base/errors.js';
-import type { FileSystem, Platform } from '../platform/platform.js';
+import type { FileSystem, Platform, StoreFile } from '../platform/platform.js';
 
 const SMALL_FILE_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -51,30 +51,54 @@ export async function readSmallFile(fs: FileSystem, path: string, bytesMax: numb
   try {
     return await readWholeFile(fs, path, bytesMax);
   } catch (error) {
-    if (StoreError.is(error, 'CORRUPT')) return undefined;
-    throw error;
+    return noneIfTooLarge(error);
+  }
+}
+
+/** As `readSmallFile`, within the turn: only closing it is left to later, and matters to nobody. */
+export function readSmallFileSync(fs: FileSystem, path: string): Buffer | undefined {
+  const file = openIfThere(fs, path);
+  if (file === undefined) return undefined;
+  try {
+    return bytesOf(file, path, SMALL_FILE_BYTES_MAX);
+  } catch (error) {
+    return noneIfTooLarge(error);
+  } finally {
+    file.close().catch(() => undefined);
   }
 }
 
 /** A file that others write too, whole; undefined: there is none. CORRUPT where it is larger than `bytesMax`: it holds something. */
 export async function readWholeFile(fs: FileSystem, path: string, bytesMax: number): Promise<Buffer | undefined> {
-  let file: ReturnType<FileSystem['open']>;
+  const file = openIfThere(fs, path);
+  if (file === undefined) return undefined;
   try {
-    file = fs.open(path, 'read');
+    return bytesOf(file, path, bytesMax);
+  } finally {
+    await file.close();
+  }
+}
+
+function openIfThere(fs: FileSystem, path: string): StoreFile | undefined {
+  try {
+    return fs.open(path, 'read');
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
-  try {
-    const size = file.sizeBytes();
-    if (size > bytesMax) throw corrupt(path, bytesMax, `the file has ${size} bytes, and more than ${bytesMax} are not read`);
-    const bytes = Buffer.alloc(size);
-    const count = file.readSync(bytes, 0);
-    return bytes.subarray(0, count);
-  } finally {
-    await file.close();
-  }
+}
+
+function bytesOf(file: StoreFile, path: string, bytesMax: number): Buffer {
+  const size = file.sizeBytes();
+  if (size > bytesMax) throw corrupt(path, bytesMax, `the file has ${size} bytes, and more than ${bytesMax} are not read`);
+  const bytes = Buffer.alloc(size);
+  const count = file.readSync(bytes, 0);
+  return bytes.subarray(0, count);
+}
+
+function noneIfTooLarge(error: unknown): undefined {
+  if (!StoreError.is(error, 'CORRUPT')) throw error;
 }
 
 /** Replaces a small file: temporary in `stratalog/tmp/`, sync, rename, directory sync. A crash leaves the old one or the new one. */

@@ -182,7 +182,9 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
       lost.push({ topic: name.slice(0, split), queueId: Number(name.slice(split + 1)), queueOffset, storedAt });
     lostTo.set(name, Math.max(first, end));
   };
-  const firstOf = (name: string, end: Missing): number => next.get(name) ?? end.from ?? (segments.minOffset === 0 ? 0 : end.to);
+  // Of a queue that begins here, as far as that can be: in a log of which nothing is left, what was in front may have expired.
+  const isFromBeginning = segments.minOffset === 0 && segments.bases.length > 0;
+  const firstOf = (name: string, end: Missing): number => next.get(name) ?? end.from ?? (isFromBeginning ? 0 : end.to);
   // What entries name here comes first: others may find room in damage further on.
   for (const [name, end] of ends) lose(name, firstOf(name, end), Math.min(end.certainTo, namedTo.get(name) ?? 0));
   // Then queues that are known in front of the span, and of them the numbers that are certain to have been lost here.

@@ -52,6 +52,22 @@ it('skip gives no number or place out again where no segment is left', async () 
   await store.close();
 });
 
+for (const recovery of ['skip', 'truncate'] as const)
+  it(`numbers of expired messages are not given again where nothing is left of the log, ${recovery}`, async () => {
+    const disk = memoryPlatform();
+    const store = await openTiny(disk);
+    await appendMany(store, 5, { topic: 'X' });
+    await appendMany(store, 100, { topic: 'T' });
+    await store.clean({ before: 8192 });
+    const { writtenOffset: end } = store.stats();
+    await store.close();
+    for (let base = 8192; base <= end; base += 4096) await removeTree(disk, segmentOf(root, 4096, base).path);
+    const again = await openTiny(disk, { recovery });
+    const next = [await again.append({ topic: 'X', body: 'next' }), await again.append({ topic: 'T', body: 'next' })];
+    expect(next.map(({ queueOffset }) => queueOffset)).toEqual([5, 100]);
+    await again.close();
+  });
+
 it('a copy of a queue file under another name does not take the room of numbers that were lost there', async () => {
   const disk = memoryPlatform();
   const store = await openTiny(disk);
