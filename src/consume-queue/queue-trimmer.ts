@@ -48,6 +48,7 @@ export class QueueTrimmer {
   /** Entries of records below `minPhysicalOffset` are gone. Returns the number of files removed. Damage found on the way marks the queue. */
   async trim(queue: QueueState, minPhysicalOffset: number): Promise<number> {
     if (!this.#isWhole(queue)) return 0;
+    const isLeftOver = queue.hasExpiredFiles;
     if (mayBeginBelow(queue, minPhysicalOffset)) {
       const oldMin = queue.min;
       try {
@@ -61,7 +62,9 @@ export class QueueTrimmer {
       }
       if (this.#files.indexOf(queue.min) > this.#files.indexOf(oldMin)) queue.hasExpiredFiles = true;
     }
-    return queue.hasExpiredFiles ? await this.#removeFilesBelow(queue) : 0;
+    if (!queue.hasExpiredFiles) return 0;
+    // Who has been told of a file that cannot be removed is not kept by it from deleting what can be.
+    return await (isLeftOver ? this.#removeFilesBelow(queue).catch(() => 0) : this.#removeFilesBelow(queue));
   }
 
   /** Whether `trim` may have something to do. What it could not remove the last time is left to the next one. */

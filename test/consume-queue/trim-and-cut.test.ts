@@ -187,7 +187,11 @@ describe('trimming', () => {
       const slot = registry.slotOf('a', 0);
       accept(queues, rowsOf(slot, 0, 12));
       await queues.sync();
-      for (code of ['EIO', 'EMFILE']) await expect(queues.trim(offset)).rejects.toMatchObject({ code: 'IO' });
+      code = 'EIO';
+      await expect(queues.trim(offset)).rejects.toMatchObject({ code: 'IO' });
+      // Told once, it stops nobody.
+      code = 'EMFILE';
+      expect(await queues.trim(offset)).toBe(0);
       const { min } = queues.bounds(slot);
       code = undefined;
       expect(await queues.trim(offset)).toBe(Math.floor(Math.min(min, 11) / 4));

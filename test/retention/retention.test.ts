@@ -390,6 +390,21 @@ describe('a deletion that fails', () => {
     await store.close();
   });
 
+  it('goes on where one file of expired queue entries cannot be removed, and removes it when it can', async () => {
+    const failing = faultyPlatform(memoryPlatform());
+    const store = await openTiny(failing);
+    for (let i = 0; i < 200; i += 1) await store.append({ topic: 'T', body: 't'.padEnd(100, '.') });
+    const first = /consumequeue\/T\/0\/0{20}$/;
+    failing.add({ ops: ['remove'], path: first, count: Number.POSITIVE_INFINITY, fault: { kind: 'error', code: 'EACCES' } });
+    await expect(store.clean({ before: 4096 })).rejects.toMatchObject({ code: 'IO' });
+    for (let before = 8192; before <= 5 * 4096; before += 4096) await store.clean({ before }).catch(() => undefined);
+    expect(store.stats().minOffset).toBeGreaterThanOrEqual(4 * 4096);
+    failing.clear();
+    await store.clean({ before: 6 * 4096 });
+    expect(failing.fs.list(`${root}/consumequeue/T/0`)).not.toContain('0'.repeat(20));
+    await store.close();
+  });
+
   for (const [what, path] of [
     ['with its queues', /consumequeue|rebuild/],
     ['not even with the state', /consumequeue|rebuild|tmp\/[0-9a-f]{16}$/],
