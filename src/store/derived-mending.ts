@@ -1,7 +1,5 @@
-import { deferred } from '../base/deferred.js';
 import { StoreError } from '../base/errors.js';
 import { LogScanner } from '../commit-log/log-scanner.js';
-import { Exclusive } from '../consume-queue/exclusive.js';
 import { IndexFeeder } from '../dispatch/index-feeder.js';
 import type { SyncableIndex } from '../dispatch/safe-point.js';
 import { readOnBehind } from '../recovery/find-resync.js';
@@ -9,6 +7,7 @@ import type { OwnSpan } from '../recovery/manifest.js';
 import type { SkipOptions } from '../recovery/skip-damage.js';
 import type { Foundation } from './foundation.js';
 import { logMending } from './log-mending.js';
+import { orAborted } from './or-aborted.js';
 import type { ReadableIndex } from './read-view.js';
 
 /** Reads that meet the same damage again and again have it mended once in so long. */
@@ -32,7 +31,6 @@ export class DerivedMending {
   readonly #log: MendedLog;
   readonly #abandoning = new AbortController();
   readonly #works = new Set<Promise<unknown>>();
-  readonly #repairs = new Exclusive();
   readonly #queueMendedAtMs = new Map<number, number>();
   #indexMendedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -131,31 +129,19 @@ export class DerivedMending {
     if (this.indexFeeder !== undefined) await this.working(this.indexFeeder.rebuild());
   }
 
-  /** One repair after the other: two would set the same bytes aside and own the same segments. */
-  async repairing<T>(repair: () => Promise<T>): Promise<T> {
-    return await this.working(this.#repairs.run(repair));
-  }
-
-  /** When no repair is at work; none begins until what it resolves with has been called. */
-  async repairsHeld(): Promise<() => void> {
-    const held = deferred();
-    const released = deferred();
-    void this.#repairs.run(async () => {
-      held.resolve();
-      await released.promise;
-    });
-    await held.promise;
-    return () => released.resolve();
-  }
-
   /** What is being made anew now may have read the log as it was before a repair. What begins behind this reads it as it is. */
-  async rebuildsEnded(): Promise<void> {
+  async rebuildsEnded(signal: AbortSignal): Promise<void> {
     const { queues } = this.#foundation;
-    for (const slot of [...queues.damagedSlots]) await queues.rebuilding(slot)?.catch(() => undefined);
-    if (this.#isIndexRebuilding) await this.rebuildIndex().catch(() => undefined);
+    const works = [...queues.damagedSlots].map(async (slot) => await queues.rebuilding(slot));
+    if (this.#isIndexRebuilding) works.push(this.rebuildIndex());
+    signal.throwIfAborted();
+    await orAborted(
+      Promise.allSettled(works).then(() => undefined),
+      signal,
+    );
   }
 
-  /** `settled` waits for it too. */
+  /** `settled` waits for it. */
   async working<T>(work: Promise<T>): Promise<T> {
     this.#works.add(work);
     try {

@@ -23,6 +23,7 @@ import { KeptNumbers } from './kept-numbers.js';
 import type { Listening } from './listening.js';
 import { mayBePlaceOf, placeBehindRepair } from './log-places.js';
 import type { ReadView } from './read-view.js';
+import { RepairGate } from './repair-gate.js';
 import { SmallReads } from './small-reads.js';
 import { SideKeeper } from './side-keeper.js';
 
@@ -54,6 +55,7 @@ export class Engine {
   readonly #customs: readonly CustomFeeder[];
   readonly #keptNumbers: KeptNumbers;
   readonly #changeCallbacks = new Set<() => void>();
+  readonly repairGate: RepairGate = new RepairGate();
   readonly #closing = new AbortController();
   #status: StoreStatus = 'open';
   #cancelRetention: (() => void) | undefined;

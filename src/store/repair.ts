@@ -25,7 +25,12 @@ export async function repair(engine: Engine, options: Abortable | undefined): Pr
   try {
     await engine.retention.settled();
     assertWorking(engine);
-    return await engine.mending.repairing(async () => await repairHeld(engine, signal));
+    const leave = await engine.repairGate.forRepair(signal);
+    try {
+      return await engine.mending.working(repairHeld(engine, signal));
+    } finally {
+      leave();
+    }
   } finally {
     held.release();
   }
@@ -41,7 +46,7 @@ async function repairHeld(engine: Engine, signal: AbortSignal): Promise<Recovery
   const repairs = new LogRepairs(engine, mending, limit);
   try {
     await repairs.make(signal);
-    if (repairs.hasBegun) await engine.mending.rebuildsEnded();
+    if (repairs.hasBegun) await engine.mending.rebuildsEnded(signal);
     for (const slot of repairs.slots) {
       signal.throwIfAborted();
       await engine.mending.rebuildQueue(slot);

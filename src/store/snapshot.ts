@@ -33,7 +33,7 @@ export interface SnapshotSource {
   readonly closing: AbortSignal;
   readonly assertReadable: () => void;
   /** Has what is in memory written, where this is the store's to do, and the log kept from now on; the result ends that. */
-  readonly begin: () => Promise<() => void>;
+  readonly begin: (signal: AbortSignal) => Promise<() => void>;
   /** Where the copy shall end: at or above all that the files spoke of when it is called. */
   readonly end: () => Promise<number>;
   /** Of a segment that was there when the copy began and is not any more: whether the store's writer has deleted it. */
@@ -58,12 +58,12 @@ export function writerSource(engine: Engine): SnapshotSource {
     manifest: () => engine.sideKeeper.manifest,
     closing: engine.closingSignal,
     assertReadable: () => engine.assertOpen(),
-    begin: async () => {
+    begin: async (signal) => {
       const hold = engine.holds.add(segments.minOffset);
       try {
         await engine.safePoint.take(false);
         // A segment that is linked must not be changed any more, and one that is copied not meanwhile.
-        const release = await engine.mending.repairsHeld();
+        const release = await engine.repairGate.forCopying(signal);
         return () => {
           release();
           hold.release();
@@ -172,7 +172,8 @@ class Snapshot {
   }
 
   async #copy(to: string): Promise<{ readonly moment: Moment; readonly log: CopiedLog }> {
-    const release = await this.#source.begin();
+    const { signal } = this.#options;
+    const release = await this.#source.begin(AbortSignal.any([this.#source.closing, ...(signal === undefined ? [] : [signal])]));
     try {
       this.#goOn();
       const moment = await this.#moment();
