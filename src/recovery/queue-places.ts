@@ -11,6 +11,9 @@ export interface QueuePlace {
   readonly recordBytes: number;
 }
 
+/** Places in [from, to), ascending. */
+export type PlacesIn = (from: number, to: number) => readonly QueuePlace[];
+
 /** The queues, as far as looking through their entries goes. */
 export interface PlacedQueues {
   bounds(slot: number): { readonly min: number; readonly max: number };
@@ -109,17 +112,14 @@ class PlacesOfQueue {
 }
 
 /**
- * `placesIn` without entries that lead below the safe point of `state` with numbers that had not been given out then: they stand in a file that
+ * `all` without entries that lead below the safe point of `state` with numbers that had not been given out then: they stand in a file that
  * is not where it belongs.
  */
-export function givenPlaces(
-  placesIn: (from: number, to: number) => readonly QueuePlace[],
-  state: State | undefined,
-): (from: number, to: number) => readonly QueuePlace[] {
-  if (state === undefined || isVoid(state)) return placesIn;
+export function givenPlaces(all: PlacesIn, state: State | undefined): PlacesIn {
+  if (state === undefined || isVoid(state)) return all;
   const ends = new Map(state.queues.map(({ topic, queueId, max }) => [`${topic}/${queueId}`, max]));
   return (from, to) =>
-    placesIn(from, to).filter(
+    all(from, to).filter(
       ({ topic, queueId, queueOffset, physicalOffset }) =>
         physicalOffset >= state.safeOffset || queueOffset < (ends.get(`${topic}/${queueId}`) ?? 0),
     );

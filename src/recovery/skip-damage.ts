@@ -17,7 +17,7 @@ import { keepAside, type MendOptions } from './mend-log.js';
 import { withFile, withOwnSegment } from './own-segment.js';
 import type { StoreFile } from '../platform/platform.js';
 import type { NumbersBefore } from './queue-numbers.js';
-import type { QueuePlace } from './queue-places.js';
+import type { PlacesIn } from './queue-places.js';
 
 /** One span that recovery skipped or cut; as in the recovery report. */
 export interface DamageNote {
@@ -32,7 +32,7 @@ export interface SkipOptions extends MendOptions {
   readonly spans: readonly OwnSpan[];
   readonly storeHost: { readonly address: string; readonly port: number };
   /** Entries known to lead into a stretch of the log, ascending. */
-  readonly placesIn: (from: number, to: number) => readonly QueuePlace[];
+  readonly placesIn: PlacesIn;
   /** Of the place that repairing has come to; it goes with it from one damaged span to the next. */
   readonly numbersBefore: NumbersBefore;
   /** Numbers below these are known to have been given out, by `topic/queueId`. */
