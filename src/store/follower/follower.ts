@@ -2,7 +2,7 @@ import { ioError, StoreError } from '../../base/errors.js';
 import { QueueRegistry } from '../../base/queue-registry.js';
 import type { Platform } from '../../platform/platform.js';
 import { decodeManifest, isInSpans, type KeptOptions, type Manifest } from '../../recovery/manifest.js';
-import { readSmallFile, StorePaths } from '../../recovery/side-files.js';
+import { readSmallFile, readSmallFileSync, StorePaths } from '../../recovery/side-files.js';
 import { decodeState, type State } from '../../recovery/state.js';
 import type { Watermark } from '../../recovery/watermark.js';
 import { OpenFiles } from '../../segment/open-files.js';
@@ -154,6 +154,8 @@ export class Follower {
     this.segments.look();
     this.#lookedMs = this.platform.clock.monotonicMs();
     this.#slot = this.#ownSlot();
+    // The one read before the slot may be that of the run before.
+    if (this.#slot !== undefined) this.#reloadManifest();
     const from = this.segments.minOffset;
     this.#feed.restart(from);
     if (state !== undefined) this.#flushed = state.safeOffset;
@@ -224,17 +226,16 @@ export class Follower {
     if (!this.segments.isFirstThere) this.segments.look();
     const slot = this.#watermark.read();
     if (slot === undefined) return;
-    if (this.#manifest === undefined) {
-      // Written by another broker before, and now a writer of ours has come to it: the store that was opened is not the same any more.
-      if (this.platform.fs.exists(this.paths.manifest)) void this.#reloadManifest().catch(() => undefined);
-      return;
-    }
+    // Written by another broker before, and now a writer of ours has come to it: the store that was opened is not the same any more.
+    if (this.#manifest === undefined) return this.#reloadManifest();
     if (slot.storeId !== this.#manifest.storeId) return this.#fail('another store has taken its place');
     const known = this.#slot;
     const isNewRun = known !== undefined && slot.runId !== known.runId;
     if ((isNewRun || limitOf(slot) < this.#feed.position) && !this.#isStillThere()) {
       return this.#fail('the log was cut below what this reader had read, and goes on differently');
     }
+    // Before anything of the new run is fed: whether its records must carry our checksum, only its own manifest tells.
+    if (slot.runId !== known?.runId) this.#reloadManifest();
     this.#slot = slot;
     this.#limit = Math.max(isNewRun ? this.#feed.position : this.#limit, limitOf(slot));
     this.#flushed = isNewRun ? slot.flushedOffset : Math.max(this.#flushed, slot.flushedOffset);
@@ -242,7 +243,6 @@ export class Follower {
     // Recovery may have replaced files under their names.
     for (const base of this.segments.bases) this.segments.forgetSoon(base);
     void this.#derivedFiles.closeAll();
-    void this.#reloadManifest().catch(() => undefined);
   }
 
   #ownSlot(): Watermark | undefined {
@@ -250,8 +250,8 @@ export class Follower {
     return slot !== undefined && slot.storeId === this.#manifest?.storeId ? slot : undefined;
   }
 
-  async #reloadManifest(): Promise<void> {
-    const manifest = decodeManifest(await readSmallFile(this.platform.fs, this.paths.manifest));
+  #reloadManifest(): void {
+    const manifest = decodeManifest(readSmallFileSync(this.platform.fs, this.paths.manifest));
     if (manifest !== undefined) this.#manifest = manifest;
   }
 
@@ -313,10 +313,11 @@ export class Follower {
 
   async #passDamage(): Promise<void> {
     const from = this.#feed.position;
+    const runId = this.#slot?.runId;
     const { limit, durable } = this.#feedBounds();
     const to = await this.#damage.endOf(from, Math.min(limit, durable));
-    // Meanwhile the writer may have mended it.
-    if (to === from || this.#status !== 'open' || this.#feed.position !== from) return;
+    // Meanwhile the writer may have mended it, or another one is there, to whose manifest it is none.
+    if (to === from || runId !== this.#slot?.runId || this.#status !== 'open' || this.#feed.position !== from) return;
     this.#damage.passOver(from, to);
     this.#feed.passTo(to);
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FileSystem, Platform, Store, StoreFile, StoreOptions, StoreReader } from '../../../src/index.js';
 import { openStore } from '../../../src/index.js';
 import { faultyPlatform, memoryPlatform } from '../../../src/testing/index.js';
+import { aroundCalls } from '../../contract/around-calls.js';
 import { contents, flipBit, removeTree, segmentOf } from '../../contract/disk-surgery.js';
 import {
   appendMany,
@@ -166,6 +167,27 @@ describe('a reader beside a live writer', () => {
     await seen(reader, 80);
     expect(texts(await readQueue(reader, { topic: 'T' }))).toEqual([...names(40), ...names(40, 'second')]);
     expect(reader.status).toBe('open');
+    await reader.close();
+    await second.close();
+  });
+
+  it('goes on with a writer that leaves record checksums out, also where closing the manifest takes its time', async () => {
+    const platform = memoryPlatform();
+    const first = await openTiny(platform);
+    await first.append({ topic: 'T', body: 'm-0' });
+    const slow = aroundCalls(platform, (op, path, call) => {
+      if (op !== 'close' || !path.endsWith('/manifest')) return call();
+      return new Promise((resolve) => setTimeout(resolve, 20)).then(call);
+    });
+    const reader = await openReader(slow);
+    await first.close();
+    const second = await openTiny(platform, { recordChecksum: false });
+    const { physicalOffset } = await second.append({ topic: 'N', body: 'n-0' });
+    await appendMany(second, 3, {}, 'second');
+    await seen(reader, 4);
+    expect(await refusal(() => reader.get(physicalOffset))).toBe('none');
+    expect(texts(await readQueue(reader, { topic: 'N' }))).toEqual(['n-0']);
+    expect(texts(await readQueue(reader, { topic: 'T' }))).toEqual(['m-0', ...names(3, 'second')]);
     await reader.close();
     await second.close();
   });
