@@ -58,6 +58,7 @@ export class Engine {
   readonly repairGate: RepairGate = new RepairGate();
   readonly #closing = new AbortController();
   #status: StoreStatus = 'open';
+  #isAbandoned = false;
   #cancelRetention: (() => void) | undefined;
   readCount = 0;
 
@@ -156,6 +157,7 @@ export class Engine {
 
   /** Nobody wants what is being made anew any more. */
   abandon(): void {
+    this.#isAbandoned = true;
     this.mending.abandon(closedError(this.foundation.directory));
     for (const custom of this.#customs) custom.end();
   }
@@ -166,6 +168,10 @@ export class Engine {
 
   releaseLock(): void {
     this.#lock.release();
+  }
+
+  #assertFeeding(): void {
+    if (this.#isAbandoned) throw closedError(this.foundation.directory);
   }
 
   #onVisible(): void {
@@ -225,7 +231,8 @@ export class Engine {
       flushed: () => this.log.flushed,
       isOurs: (offset) => this.view.isOurs(offset),
       readOn: async (stopped) => await readOnBehind(this.mending.log(), stopped),
-      placeBehindRepair: async (offset) => await placeBehindRepair(this.view, offset),
+      // Closing waits for what is fed: only then is it at its end.
+      placeBehindRepair: async (offset) => await placeBehindRepair({ ...this.view, assertReadable: () => this.#assertFeeding() }, offset),
     };
     return options.targets.map((target) => new CustomFeeder(target, log, onBroken));
   }

@@ -48,6 +48,25 @@ it('a target goes on where sync() had told it to, also when that place was repai
   expect(seen).toEqual(numbers(11, 60));
 });
 
+it('the same, where the store is closed while the target is still looking for its place', async () => {
+  const disk = memoryPlatform();
+  const store = await openTiny(disk);
+  for (let queueId = 0; queueId < 2000; queueId += 1) store.appendSync({ topic: 'Q', queueId, body: 'q' });
+  const receipts = await append(store, 60);
+  await repairTogether(disk, store, receipts[9]!, receipts[10]!);
+  await store.close();
+  const seen: number[] = [];
+  const target: DispatchTarget = {
+    name: 'own',
+    from: () => receipts[10]!.physicalOffset,
+    dispatch: (message) => void seen.push(message.queueOffset),
+    sync: () => Promise.resolve(),
+  };
+  const again = await openTiny(disk, { targets: [target] });
+  await again.close();
+  expect(seen).toEqual(numbers(11, 60));
+});
+
 it('the same, where older damage stands in front of the repair in the same segment', async () => {
   const seen: number[] = [];
   const disk = memoryPlatform();
