@@ -4,8 +4,8 @@ import type { Message } from '../format/message.js';
 import { entryPhysicalOffset, entryRecordBytes, entryTagsCode, isEmptyEntry, queueEntryBytes } from '../format/queue-entry.js';
 import { recordBytesMin, scheduleTopic } from '../format/record-layout.js';
 import { RecordView } from '../format/record-view.js';
-import { leadsAstray, physicalOffsetAt, queueText } from './bounds.js';
-import { recordsEndAt } from './log-places.js';
+import { ascendAround, leadsAstray, physicalOffsetAt, queueText } from './bounds.js';
+import { mayBeginAt, recordsEndAt } from './log-places.js';
 import { damagedLog, forgetBytes, giveBuffer, mendQueue, readLog, SPAN_BYTES, takeBuffer } from './read-log.js';
 import type { TagFilter } from './read-options.js';
 import type { ReadView } from './read-view.js';
@@ -93,8 +93,8 @@ export class QueueFetcher {
     }
     const fault = this.#fault;
     if (fault?.kind !== 'entry' || this.#messages.length > 0 || first > from) return this.#result(from, first);
-    // No reason to rebuild a queue that leads where a record must begin.
-    if (fault.suspectOffset !== undefined && (await recordsEndAt(this.#view, fault.suspectOffset))) {
+    // No reason to rebuild a queue that leads where a record must begin: that could only lose the entry.
+    if (fault.suspectOffset !== undefined && (await this.#mayBePlace(from, fault.suspectOffset))) {
       this.#fault = { kind: 'log', error: fault.error };
       return this.#result(from, first);
     }
@@ -102,6 +102,12 @@ export class QueueFetcher {
     const { min } = this.#view.queues.bounds(this.#slot);
     if (from < min) return { messages: [], next: from, stop: 'expired', error: undefined };
     return this.#result(from, await this.#lookWell(from, to, countMax, bytesMax, whole));
+  }
+
+  /** Behind damage the log does not tell where records begin: there the entry is believed if those around it do not contradict it. */
+  async #mayBePlace(queueOffset: number, offset: number): Promise<boolean> {
+    const isInOrder = ascendAround(this.#view, this.#slot, queueOffset);
+    return isInOrder ? await mayBeginAt(this.#view, offset) : await recordsEndAt(this.#view, offset);
   }
 
   #result(from: number, next: number): Fetched {
