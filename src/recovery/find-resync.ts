@@ -4,7 +4,7 @@ import { shortFillerBytesMin } from '../format/repair-records.js';
 import { endOfDamaged } from './damaged-record.js';
 import { isInSpans } from './manifest.js';
 import { believedRuns, RUN_QUEUE_COUNT_MAX, type Run } from './believed-runs.js';
-import { type Continued, numbersAfter } from './queue-numbers.js';
+import type { Continued } from './queue-numbers.js';
 import type { QueuePlace } from './queue-places.js';
 import { recordAt } from './record-at.js';
 import type { SkipOptions } from './skip-damage.js';
@@ -52,7 +52,7 @@ async function certainResync(options: SkipOptions, stopped: ScanEnd): Promise<nu
 
 /** Where each queue goes on behind `from`. */
 export async function queuesBehind(options: SkipOptions, from: number): Promise<ReadonlyMap<string, Continued>> {
-  return await numbersAfter({ ...options, resync: async (stopped) => await certainResync(options, stopped) }, from);
+  return await options.numbersBehind.from({ ...options, resync: async (stopped) => await certainResync(options, stopped) }, from);
 }
 
 /** The first place that is certain, or the segment's end, and what looks like records in front of it. */
@@ -64,7 +64,7 @@ async function look(options: SkipOptions, start: number): Promise<{ readonly cer
   const nearest = start + shortFillerBytesMin({ storeHost: options.storeHost, recordChecksum: isInSpans(options.spans, start) });
   const end = await endOfDamaged(options, start, segmentEnd);
   if (end !== undefined && end >= nearest) return { certain: end, runs: [] };
-  const places = options.placesIn(nearest, segmentEnd);
+  const places = await options.placesIn(nearest, segmentEnd);
   const named = new Set(places.map((place) => place.physicalOffset));
   if (options.lastRecordStart !== undefined) named.add(options.lastRecordStart);
   // In front of the first place that is known there may be records that no entry names any more.

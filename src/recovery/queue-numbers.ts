@@ -53,27 +53,50 @@ export interface RestOfLog extends NumberedLog {
   readonly resync: (stopped: ScanEnd) => Promise<number>;
 }
 
-/** The first number of each queue behind `from`. */
-export async function numbersAfter(log: RestOfLog, from: number): Promise<ReadonlyMap<string, Continued>> {
-  const found = new Map<string, Continued>();
-  let isBehindDamage = false;
-  for (let at = from; ; ) {
+/** A stretch of the log without damage. */
+interface Stretch {
+  /** The first number in it of each queue. */
+  readonly firsts: ReadonlyMap<string, number>;
+  /** The damage behind it; undefined: the end of the log. */
+  readonly damage: ScanEnd | undefined;
+}
+
+/** Beyond as many numbers, stretches are read again rather than remembered. */
+const NUMBER_COUNT_MAX = 1_000_000;
+
+/**
+ * The first number of each queue behind a place in the log, for one pass over it: damage is mended place by place, and what lies behind all
+ * of them is read once. That stays as it is meanwhile; records appended since have higher numbers than whatever can be lost.
+ */
+export class NumbersBehind {
+  readonly #stretches = new Map<number, Stretch>();
+  #numberCount = 0;
+
+  async from(log: RestOfLog, from: number): Promise<ReadonlyMap<string, Continued>> {
+    const found = new Map<string, Continued>();
+    for (let at = from; ; ) {
+      const { firsts, damage } = this.#stretches.get(at) ?? (await this.#read(log, at));
+      for (const [name, queueOffset] of firsts) if (!found.has(name)) found.set(name, { queueOffset, isBehindDamage: at !== from });
+      if (damage === undefined) return found;
+      at = await log.resync(damage);
+    }
+  }
+
+  async #read(log: RestOfLog, from: number): Promise<Stretch> {
+    const firsts = new Map<string, number>();
+    const isOurs = (offset: number): boolean => isInSpans(log.spans, offset);
     const stopped = await new LogScanner(log.segments).scan(
-      {
-        from: at,
-        limit: Number.MAX_SAFE_INTEGER,
-        verify: true,
-        isOurs: (offset) => isInSpans(log.spans, offset),
-        signal: log.signal,
-      },
+      { from, limit: Number.MAX_SAFE_INTEGER, verify: true, isOurs, signal: log.signal },
       (view) => {
         if (!view.hasQueueOffset) return;
         const name = `${view.topic}/${view.queueId}`;
-        if (!found.has(name)) found.set(name, { queueOffset: view.queueOffset, isBehindDamage });
+        if (!firsts.has(name)) firsts.set(name, view.queueOffset);
       },
     );
-    if ((stopped.reason !== 'invalid' && stopped.reason !== 'missing') || stopped.offset >= log.durable) return found;
-    isBehindDamage = true;
-    at = await log.resync(stopped);
+    const isDamage = (stopped.reason === 'invalid' || stopped.reason === 'missing') && stopped.offset < log.durable;
+    const stretch = { firsts, damage: isDamage ? stopped : undefined };
+    this.#numberCount += firsts.size;
+    if (this.#numberCount <= NUMBER_COUNT_MAX) this.#stretches.set(from, stretch);
+    return stretch;
   }
 }

@@ -1,5 +1,12 @@
 import type { QueueRegistry } from '../base/queue-registry.js';
-import { damagedEntryCountMax, entryPhysicalOffset, entryRecordBytes, isPrefill, queueEntryBytes } from '../format/queue-entry.js';
+import {
+  damagedEntryCountMax,
+  entryPhysicalOffset,
+  entryRecordBytes,
+  entryTagsCode,
+  isPrefill,
+  queueEntryBytes,
+} from '../format/queue-entry.js';
 import { isVoid, type State } from './state.js';
 
 /** Where a queue entry says that a record lies. */
@@ -9,10 +16,11 @@ export interface QueuePlace {
   readonly queueOffset: number;
   readonly physicalOffset: number;
   readonly recordBytes: number;
+  readonly tagsCode: number;
 }
 
 /** Places in [from, to), ascending. */
-export type PlacesIn = (from: number, to: number) => readonly QueuePlace[];
+export type PlacesIn = (from: number, to: number) => readonly QueuePlace[] | Promise<readonly QueuePlace[]>;
 
 /** The queues, as far as looking through their entries goes. */
 export interface PlacedQueues {
@@ -24,11 +32,29 @@ export interface PlacedQueues {
 }
 
 const CHUNK_COUNT = 1024;
+/** Each may have opened a file: those no longer used are given time to close. */
+const QUEUES_PER_BREATH = 32;
 
 /** All entries that lead into [from, to) of the log, ascending. Damaged ones, and files that cannot be read, are passed over. */
 export function placesIn(queues: PlacedQueues, registry: QueueRegistry, from: number, to: number): readonly QueuePlace[] {
   const places: QueuePlace[] = [];
   for (let slot = 0; slot < registry.count; slot += 1) new PlacesOfQueue(queues, registry, slot).addTo(places, from, to);
+  return places.sort((a, b) => a.physicalOffset - b.physicalOffset);
+}
+
+/** As `placesIn`, where nothing else waits for it: never more files are open than may be. */
+export async function placesInBreathing(
+  queues: PlacedQueues,
+  registry: QueueRegistry,
+  from: number,
+  to: number,
+  breathe: () => Promise<void>,
+): Promise<readonly QueuePlace[]> {
+  const places: QueuePlace[] = [];
+  for (let slot = 0; slot < registry.count; slot += 1) {
+    if (slot % QUEUES_PER_BREATH === QUEUES_PER_BREATH - 1) await breathe();
+    new PlacesOfQueue(queues, registry, slot).addTo(places, from, to);
+  }
   return places.sort((a, b) => a.physicalOffset - b.physicalOffset);
 }
 
@@ -68,6 +94,7 @@ class PlacesOfQueue {
           queueOffset: queueOffset + i,
           physicalOffset,
           recordBytes: entryRecordBytes(this.#bytes, i * queueEntryBytes),
+          tagsCode: entryTagsCode(this.#bytes, i * queueEntryBytes),
         });
       }
       queueOffset += count;
@@ -118,8 +145,8 @@ class PlacesOfQueue {
 export function givenPlaces(all: PlacesIn, state: State | undefined): PlacesIn {
   if (state === undefined || isVoid(state)) return all;
   const ends = new Map(state.queues.map(({ topic, queueId, max }) => [`${topic}/${queueId}`, max]));
-  return (from, to) =>
-    all(from, to).filter(
+  return async (from, to) =>
+    (await all(from, to)).filter(
       ({ topic, queueId, queueOffset, physicalOffset }) =>
         physicalOffset >= state.safeOffset || queueOffset < (ends.get(`${topic}/${queueId}`) ?? 0),
     );

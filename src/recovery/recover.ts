@@ -13,7 +13,7 @@ import { cutExcess, lengthenShort } from './cut-excess.js';
 import { type CutTail, cutLog, goOnWithout, rewrite } from './mend-log.js';
 import { feedFrom, missingQueues, openIndex, restoreDerived } from './restore-derived.js';
 import type { OpenFiles } from '../segment/open-files.js';
-import { NumbersBefore } from './queue-numbers.js';
+import { NumbersBefore, NumbersBehind } from './queue-numbers.js';
 import { givenPlaces, placesIn } from './queue-places.js';
 import { recordAt } from './record-at.js';
 import { type DamageNote, skipDamage, type SkipOptions } from './skip-damage.js';
@@ -296,6 +296,7 @@ function skipOptions(options: RecoverOptions, findings: Findings): SkipOptions {
     durable,
     placesIn: isForeign ? placesOnDisk(options) : givenPlaces(placesOnDisk(options), options.found.state),
     numbersBefore: new NumbersBefore(from, endsOf(state?.queues), state?.lastStoredAt),
+    numbersBehind: new NumbersBehind(),
     queueEnds: endsOf(isForeign ? [] : options.found.state?.queues),
     resyncs: new Map(),
     certainResyncs: new Map(),

@@ -16,7 +16,7 @@ import { isInSpans, type OwnSpan } from './manifest.js';
 import { keepAside, type MendOptions } from './mend-log.js';
 import { withFile, withOwnSegment } from './own-segment.js';
 import type { StoreFile } from '../platform/platform.js';
-import type { NumbersBefore } from './queue-numbers.js';
+import type { NumbersBefore, NumbersBehind } from './queue-numbers.js';
 import type { PlacesIn } from './queue-places.js';
 
 /** One span that recovery skipped or cut; as in the recovery report. */
@@ -35,6 +35,8 @@ export interface SkipOptions extends MendOptions {
   readonly placesIn: PlacesIn;
   /** Of the place that repairing has come to; it goes with it from one damaged span to the next. */
   readonly numbersBefore: NumbersBefore;
+  /** What has been read of the log behind damage. */
+  readonly numbersBehind: NumbersBehind;
   /** Numbers below these are known to have been given out, by `topic/queueId`. */
   readonly queueEnds: ReadonlyMap<string, number>;
   /** Where to go on behind damage further on, by where that begins: as decided; and as it is certain whatever is decided. */
@@ -150,7 +152,7 @@ async function lostNumbers(options: SkipOptions, start: number, resync: number):
   const { next, storedAt } = numbersBefore;
   const ends = new Map<string, Missing>();
   const namedTo = new Map<string, number>();
-  for (const place of options.placesIn(start, resync)) {
+  for (const place of await options.placesIn(start, resync)) {
     const name = `${place.topic}/${place.queueId}`;
     namedTo.set(name, place.queueOffset + 1);
     ends.set(name, { from: ends.get(name)?.from ?? place.queueOffset, certainTo: place.queueOffset + 1, to: place.queueOffset + 1 });

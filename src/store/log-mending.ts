@@ -1,4 +1,4 @@
-import { NumbersBefore } from '../recovery/queue-numbers.js';
+import { NumbersBefore, NumbersBehind } from '../recovery/queue-numbers.js';
 import { type PlacedQueues, placesIn } from '../recovery/queue-places.js';
 import type { OwnSpan } from '../recovery/manifest.js';
 import type { SkipOptions } from '../recovery/skip-damage.js';
@@ -25,6 +25,7 @@ export function logMending(foundation: Foundation, spans: readonly OwnSpan[], li
     storeHost: options.storeHost,
     placesIn: (from, to) => placesIn(known, registry, from, to),
     numbersBefore: new NumbersBefore(segments.minOffset),
+    numbersBehind: new NumbersBehind(),
     queueEnds,
     resyncs: new Map(),
     certainResyncs: new Map(),

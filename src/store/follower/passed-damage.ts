@@ -3,11 +3,14 @@ import type { QueueRegistry } from '../../base/queue-registry.js';
 import type { FileSystem } from '../../platform/platform.js';
 import { findResync } from '../../recovery/find-resync.js';
 import type { OwnSpan } from '../../recovery/manifest.js';
-import { NumbersBefore } from '../../recovery/queue-numbers.js';
+import { NumbersBefore, NumbersBehind } from '../../recovery/queue-numbers.js';
+import type { QueuePlace } from '../../recovery/queue-places.js';
 import type { StorePaths } from '../../recovery/side-files.js';
 import type { SkipOptions } from '../../recovery/skip-damage.js';
+import type { FiledQueues } from './filed-queues.js';
 import type { FollowedQueues } from './followed-queues.js';
 import type { FollowedSegments } from './followed-segments.js';
+import type { FeedBounds } from './log-feed.js';
 
 /** What is known of the log, as a follower knows it. */
 export interface FollowedLog {
@@ -26,6 +29,11 @@ export interface LogStretch {
   readonly to: number;
 }
 
+/** A stretch that is not to be fed, and the entries in the files that lead there. */
+export interface DamagedStretch extends LogStretch {
+  readonly places: readonly QueuePlace[];
+}
+
 /** The stretches of the log that could not be fed, and where it goes on behind them. Nothing is mended here: that is for the writer. */
 export class PassedDamage {
   readonly #log: FollowedLog;
@@ -39,17 +47,27 @@ export class PassedDamage {
     this.#signal = signal;
   }
 
-  /** Where the log can be read again behind damage at `offset`, at the latest at `end`, where a record begins or will; or its segment's end. */
-  async endOf(offset: number, end: number): Promise<number> {
+  /**
+   * What cannot be fed from `offset` on: a segment that is missing between others; or up to where the log can be read again behind damage, at
+   * the latest at `durable`, where a record begins or will; or its segment's end.
+   */
+  async lookAt(offset: number, { limit, durable }: FeedBounds): Promise<DamagedStretch> {
+    const missingTo = endOfMissing(this.#log.segments, offset, limit);
+    const end = Math.min(limit, durable);
     // Another run of the writer may say less of what is durable.
-    if (end <= offset) return offset;
+    if (missingTo === undefined && end <= offset) return { from: offset, to: offset, places: [] };
+    const filed = await this.#log.queues.inFiles();
+    const to = missingTo ?? (await this.#endOf(offset, end, filed));
+    return { from: offset, to, places: await filed.placesIn(offset, to) };
+  }
+
+  async #endOf(offset: number, end: number, filed: FiledQueues): Promise<number> {
     const { platform, paths, options, segments, registry, queues, manifest } = this.#log;
     const nextNumbers = new Map<string, number>();
     for (let slot = 0; slot < registry.count; slot += 1) {
       const { max } = queues.bounds(slot);
       if (max > 0) nextNumbers.set(`${registry.topicOf(slot)}/${registry.queueIdOf(slot)}`, max);
     }
-    const filed = queues.inFiles();
     const known: SkipOptions = {
       fs: platform.fs,
       paths,
@@ -57,8 +75,9 @@ export class PassedDamage {
       signal: this.#signal,
       spans: manifest?.spans ?? [],
       storeHost: options.storeHost,
-      placesIn: (from: number, to: number) => filed.placesIn(from, to),
+      placesIn: async (from: number, to: number) => await filed.placesIn(from, to),
       numbersBefore: new NumbersBefore(offset, nextNumbers),
+      numbersBehind: new NumbersBehind(),
       queueEnds: nextNumbers,
       resyncs: this.#resyncs,
       certainResyncs: new Map(),
@@ -74,10 +93,10 @@ export class PassedDamage {
     }
   }
 
-  /** [from, to) is not fed. Entries that lead there are in the files, or nowhere. */
-  passOver(from: number, to: number): void {
+  /** It is not fed. Entries that lead there are in the files, or nowhere. */
+  passOver({ from, to, places }: DamagedStretch): void {
     const { queues, segments } = this.#log;
-    queues.passOver(from, to);
+    queues.passOver(to, places);
     while ((this.#stretches[0]?.to ?? Number.POSITIVE_INFINITY) <= segments.minOffset) this.#stretches.shift();
     this.#stretches.push({ from, to });
   }
@@ -87,4 +106,11 @@ export class PassedDamage {
     if (!this.#log.queues.isDoubtful) return undefined;
     return this.#stretches.find(({ from, to }) => offset >= from && offset < to);
   }
+}
+
+/** Where the log goes on behind segments that are missing at `offset`; undefined: it is there, or nothing comes behind it. */
+function endOfMissing(segments: FollowedSegments, offset: number, limit: number): number | undefined {
+  const base = segments.baseOf(offset);
+  const next = segments.has(base) ? undefined : segments.bases.find((each) => each > base);
+  return next === undefined ? undefined : Math.min(next, limit);
 }
