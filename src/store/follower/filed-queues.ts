@@ -2,10 +2,12 @@ import type { QueueRegistry } from '../../base/queue-registry.js';
 import type { QueueReader } from '../../consume-queue/queue-reader.js';
 import type { QueueScan } from '../../consume-queue/queue-scan.js';
 import { QueueState } from '../../consume-queue/queue-state.js';
-import { type PlacedQueues, placesIn, type QueuePlace } from '../../recovery/queue-places.js';
+import { type PlacedQueues, placesInBreathing, type QueuePlace } from '../../recovery/queue-places.js';
 
 /** To look into the files of more of them would hold up others for too long. */
 const QUEUES_SEARCHED_MAX = 4096;
+/** Each may have opened a file: those no longer used are given time to close. */
+const QUEUES_PER_BREATH = 32;
 const noBounds = { min: 0, max: 0 };
 
 /** All that the files of queues hold now, also what no state vouches for yet: where the log is damaged, they tell where records begin. */
@@ -13,14 +15,26 @@ export class FiledQueues implements PlacedQueues {
   readonly #registry: QueueRegistry;
   readonly #reader: QueueReader;
   readonly #scan: QueueScan;
+  readonly #breathe: () => Promise<void>;
   readonly #queues: (QueueState | undefined)[] = [];
 
-  constructor(registry: QueueRegistry, reader: QueueReader, scan: QueueScan) {
+  private constructor(registry: QueueRegistry, reader: QueueReader, scan: QueueScan, breathe: () => Promise<void>) {
     this.#registry = registry;
     this.#reader = reader;
     this.#scan = scan;
-    if (registry.count > QUEUES_SEARCHED_MAX) return;
-    for (const { topic, queueId } of scan.list()) this.#add(topic, queueId);
+    this.#breathe = breathe;
+  }
+
+  static async of(registry: QueueRegistry, reader: QueueReader, scan: QueueScan, breathe: () => Promise<void>): Promise<FiledQueues> {
+    const queues = new FiledQueues(registry, reader, scan, breathe);
+    if (registry.count > QUEUES_SEARCHED_MAX) return queues;
+    let count = 0;
+    for (const { topic, queueId } of scan.list()) {
+      queues.#add(topic, queueId);
+      count += 1;
+      if (count % QUEUES_PER_BREATH === 0) await breathe();
+    }
+    return queues;
   }
 
   bounds(slot: number): { readonly min: number; readonly max: number } {
@@ -38,8 +52,8 @@ export class FiledQueues implements PlacedQueues {
   }
 
   /** All entries that lead into [from, to) of the log, ascending. */
-  placesIn(from: number, to: number): readonly QueuePlace[] {
-    return placesIn(this, this.#registry, from, to);
+  async placesIn(from: number, to: number): Promise<readonly QueuePlace[]> {
+    return await placesInBreathing(this, this.#registry, from, to, this.#breathe);
   }
 
   #add(topic: string, queueId: number): void {

@@ -8,6 +8,7 @@ import { QueueTable } from '../../consume-queue/queue-table.js';
 import { QueueWaiters } from '../../consume-queue/queue-waiters.js';
 import { queueEntryBytes, writeQueueEntry } from '../../format/queue-entry.js';
 import type { FactsTarget, RecordFacts } from '../../format/record-facts.js';
+import type { QueuePlace } from '../../recovery/queue-places.js';
 import type { QueueState as QueueInState } from '../../recovery/state.js';
 import type { FileSystem } from '../../platform/platform.js';
 import type { OpenFiles } from '../../segment/open-files.js';
@@ -158,24 +159,24 @@ export class FollowedQueues implements FactsTarget, ReadableQueues {
     this.waiters.callTouched();
   }
 
-  /** [from, to) of the log cannot be fed. Entries that lead there are taken from the files, as far as they have them already. */
-  passOver(from: number, to: number): void {
-    const filed = this.inFiles();
+  /** What comes before `to` in the log cannot be fed: of the entries that lead there, those are taken that the files have already. */
+  passOver(to: number, places: readonly QueuePlace[]): void {
     this.#doubtfulTo = to;
-    for (const { topic, queueId, queueOffset } of filed.placesIn(from, to)) {
+    for (const { topic, queueId, queueOffset, physicalOffset, recordBytes, tagsCode } of places) {
       const queue = this.#table.at(this.#options.registry.slotOf(topic, queueId));
       if (queueOffset !== queue.max && !this.#moveTo(queue, queueOffset)) continue;
       this.waiters.touch(queue.slot);
       const at = this.#room(queue);
-      filed.readEntries(queue.slot, queueOffset, at.bytes.subarray(at.tail, at.tail + queueEntryBytes), 1);
+      writeQueueEntry(at.bytes, at.tail, physicalOffset, recordBytes, tagsCode);
       this.#added(queue, at);
     }
     this.waiters.callTouched();
   }
 
   /** What the files hold now, whatever a state says of it. */
-  inFiles(): FiledQueues {
-    return new FiledQueues(this.#options.registry, this.#reader, this.#scan);
+  async inFiles(): Promise<FiledQueues> {
+    const { registry, files } = this.#options;
+    return await FiledQueues.of(registry, this.#reader, this.#scan, async () => await files.breathe());
   }
 
   accept(facts: RecordFacts, from: number, to: number): void {

@@ -113,7 +113,7 @@ export class Follower {
       : undefined;
     this.#damage = new PassedDamage(this, this.#closing.signal);
     const targets = this.#index === undefined ? [this.queues] : [this.queues, this.#index];
-    this.#feed = new LogFeed(this.segments, this.registry, targets, (from, to) => this.#damage.passOver(from, to));
+    this.#feed = new LogFeed(this.segments, this.registry, targets);
     this.#watermark = new WatermarkReader(fs, this.paths.watermark);
     this.view = this.#makeView();
   }
@@ -314,12 +314,11 @@ export class Follower {
   async #passDamage(): Promise<void> {
     const from = this.#feed.position;
     const runId = this.#slot?.runId;
-    const { limit, durable } = this.#feedBounds();
-    const to = await this.#damage.endOf(from, Math.min(limit, durable));
+    const stretch = await this.#damage.lookAt(from, this.#feedBounds());
     // Meanwhile the writer may have mended it, or another one is there, to whose manifest it is none.
-    if (to === from || runId !== this.#slot?.runId || this.#status !== 'open' || this.#feed.position !== from) return;
-    this.#damage.passOver(from, to);
-    this.#feed.passTo(to);
+    if (stretch.to === from || runId !== this.#slot?.runId || this.#status !== 'open' || this.#feed.position !== from) return;
+    this.#damage.passOver(stretch);
+    this.#feed.passTo(stretch.to);
   }
 
   #wantsState(): boolean {

@@ -31,7 +31,7 @@ export function isInPlace(segments: FollowedSegments, { start, end, hash }: Know
   }
 }
 
-/** `stuck`: what should come next is not there (yet). `damaged`: what stands at `position` is no record, and never will be; see `passTo`. */
+/** `stuck`: what should come next is not there (yet). `damaged`: what stands at `position`, or does not, is no record, and never will be; see `passTo`. */
 export type FeedStep = 'more' | 'done' | 'stuck' | 'damaged';
 
 /** How far to feed. */
@@ -59,8 +59,6 @@ export class LogFeed {
   readonly #segments: FollowedSegments;
   readonly #registry: QueueRegistry;
   readonly #targets: readonly FactsTarget[];
-  /** Of segments that are missing between others. */
-  readonly #onMissing: (from: number, to: number) => void;
   readonly #view: RecordView;
   readonly #facts = new RecordFacts(ROWS);
   /** By slot: one past the last number fed. */
@@ -71,13 +69,7 @@ export class LogFeed {
   /** The next record needs so many bytes. */
   #needed = 0;
 
-  constructor(
-    segments: FollowedSegments,
-    registry: QueueRegistry,
-    targets: readonly FactsTarget[],
-    onMissing: (from: number, to: number) => void,
-  ) {
-    this.#onMissing = onMissing;
+  constructor(segments: FollowedSegments, registry: QueueRegistry, targets: readonly FactsTarget[]) {
     this.#segments = segments;
     this.#registry = registry;
     this.#targets = targets;
@@ -128,11 +120,9 @@ export class LogFeed {
       if (segments.has(base)) return 'more';
       const next = segments.bases.find((each) => each > base);
       if (next === undefined) return 'stuck';
-      // Deleted, or lost: nothing of it can be fed.
-      const end = Math.min(next, limit);
-      if (base > segments.minOffset) this.#onMissing(this.position, end);
-      this.position = end;
-      this.#needed = 0;
+      // Lost, or deleted: nothing of it can be fed.
+      if (base > segments.minOffset) return 'damaged';
+      this.passTo(Math.min(next, limit));
     }
   }
 
