@@ -10,9 +10,10 @@ const segmentBytes = 1 << 20;
 
 it('a follower that meets damage, or a missing segment, looks into many queues and opens few files for it', async () => {
   const disk = memoryPlatform();
+  const filled = await openTiny(disk, { segmentBytes });
+  for (let queueId = 0; queueId < QUEUES; queueId += 1) filled.appendSync({ topic: 'Q', queueId, body: `${queueId}` });
+  await filled.close();
   const store = await openTiny(disk, { segmentBytes });
-  for (let queueId = 0; queueId < QUEUES; queueId += 1) store.appendSync({ topic: 'Q', queueId, body: `${queueId}` });
-  await store.snapshot('/copy');
   let openCount = 0;
   let openMax = 0;
   const counting = aroundCalls(disk, (op, _, call) => {
