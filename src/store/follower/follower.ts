@@ -270,7 +270,7 @@ export class Follower {
   #feedSome(): void {
     if (this.#status !== 'open') return;
     const before = this.#feed.position;
-    if (this.#limit - before > AT_ONCE_BYTES) {
+    if (this.#limit - before > AT_ONCE_BYTES || this.#feed.isNextDeleted(this.#limit)) {
       this.#catchUp().catch(() => undefined);
       return;
     }
@@ -294,10 +294,10 @@ export class Follower {
 
   async #feedAll(): Promise<void> {
     let piece: Buffer = Buffer.allocUnsafeSlow(0);
-    let isFar = this.#limit - this.#feed.position > STATE_BYTES || this.#feed.position < this.segments.minOffset;
+    let isFar = this.#limit - this.#feed.position > STATE_BYTES;
     for (;;) {
       const before = this.#feed.position;
-      if ((isFar || this.#wantsState()) && this.#manifest !== undefined) await this.#seekState();
+      if ((isFar || this.#feed.isNextDeleted(this.#limit) || this.#wantsState()) && this.#manifest !== undefined) await this.#seekState();
       isFar = false;
       if (this.#status === 'closing' || this.#status === 'closed' || this.#status === 'failed') return;
       const fed = await this.#feed.advanceSlowly(this.#feedBounds(), piece);

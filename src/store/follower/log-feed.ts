@@ -96,6 +96,11 @@ export class LogFeed {
     return { step: this.position === position ? this.#take(bounds, sized, wanted, bytes) : 'more', piece: sized };
   }
 
+  /** Whether what is to be fed next has been deleted: then only a state knows which numbers it had. */
+  isNextDeleted(limit: number): boolean {
+    return this.position < Math.min(limit, this.#segments.minOffset);
+  }
+
   /** Goes on at `position`, of which the caller knows that all before it is known otherwise. */
   restart(position: number): void {
     this.position = position;

@@ -156,6 +156,18 @@ describe('a reader beside a live writer', () => {
     });
   });
 
+  it('knows the numbers of messages that were deleted before it saw them', async () => {
+    await withBoth({}, async (writer, reader) => {
+      await appendMany(writer, 5, { topic: 'X' });
+      await appendMany(writer, 150);
+      await writer.clean({ before: 8192 });
+      expect(writer.bounds({ topic: 'X' })).toEqual({ min: 5, max: 5 });
+      await seen(reader, 150);
+      expect(reader.bounds({ topic: 'X' })).toEqual({ min: 5, max: 5 });
+      expect(reader.bounds({ topic: 'T' })).toEqual(writer.bounds({ topic: 'T' }));
+    });
+  });
+
   it('goes on over a clean close and another run of the writer', async () => {
     const platform = memoryPlatform();
     const first = await openTiny(platform);
