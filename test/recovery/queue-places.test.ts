@@ -59,7 +59,9 @@ describe('places that queue entries name', () => {
         [40, 30],
       ],
     ]);
-    expect(placesIn(queues, registry, 30, 100)).toEqual([{ topic: 'T', queueId: 1, queueOffset: 1, physicalOffset: 40, recordBytes: 30, tagsCode: 0 }]);
+    expect(placesIn(queues, registry, 30, 100)).toEqual([
+      { topic: 'T', queueId: 1, queueOffset: 1, physicalOffset: 40, recordBytes: 30, tagsCode: 0 },
+    ]);
   });
 
   it('are none for entries of no size, and none of a queue that cannot be read', () => {
