@@ -43,6 +43,8 @@ async function damagedAcross(disk: MemoryPlatform): Promise<Damaged & { readonly
 async function damagedWithoutSafePoint(disk: MemoryPlatform): Promise<Damaged> {
   const made = await damagedAcross(disk);
   for (const { physicalOffset } of made.others) await zero(disk, physicalOffset, 88);
+  // With its entries as they were, the queue would be good.
+  await writeInto(disk, `${root}/consumequeue/U/0/${'0'.repeat(20)}`, Buffer.alloc(20), 2 * 20);
   expect(await refusal(() => made.store.read({ topic: 'U' }, { from: 2 }))).toBe('CORRUPT');
   return made;
 }

@@ -80,6 +80,8 @@ describe('repair', () => {
     const victim = frozen.records.filter((record) => record.topic === 'U').at(-1)!;
     const lost = [frozen.records[frozen.records.indexOf(victim) - 1]!, victim];
     for (const record of lost) await writeInto(disk, placeOf(record.offset).path, Buffer.alloc(88), placeOf(record.offset).at);
+    // With its entry as it was, the queue would be good.
+    await writeInto(disk, `${root}/consumequeue/U/0/${'320'.padStart(20, '0')}`, Buffer.alloc(20), (victim.queueOffset - 16) * 20);
     let store = await openTiny(disk);
     expect(await failure(() => store.read(victim, { from: victim.queueOffset }))).toMatchObject({ code: 'CORRUPT' });
     const refused = await failure(() => store.close());
