@@ -27,6 +27,8 @@ it('a repair is not content with a queue that a read has begun to make anew befo
   const [fifth, sixth] = [places[4]!, places[5]!];
   const { path, at } = segmentOf(root, 4096, fifth.physicalOffset);
   await writeInto(disk, path, Buffer.alloc(sixth.physicalOffset + sixth.recordBytes - fifth.physicalOffset), at);
+  // With its entry as it was, the queue would be good, and not made anew.
+  await writeInto(disk, `${root}/consumequeue/U/0/${'0'.repeat(20)}`, Buffer.alloc(20), 5 * 20);
   const reading = refusal(() => store.read({ topic: 'U' }, { from: 5 }));
   await until(() => isHeld);
   const repairing = refusal(() => store.repair());
