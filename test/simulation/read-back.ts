@@ -38,6 +38,9 @@ async function checkQueue(store: StoreReader, random: SeededRandom, expected: re
   const [first] = expected;
   if (first === undefined) return;
   const queue = `${first.topic}/${first.queueId}`;
+  // A queue that could not be made anew while calls failed is made so by the first read, and has followed the deletions then.
+  const earliest = await store.read(first, { from: 'earliest', countMax: 1 });
+  must(isSame(earliest.messages[0], first), () => `queue ${queue} does not begin with its first message, ${first.queueOffset}`);
   const { min, max } = store.bounds(first);
   must(min === first.queueOffset, () => `queue ${queue} begins at ${min}, its first message is ${first.queueOffset}`);
   must(max === min + expected.length, () => `queue ${queue} has ${expected.length} messages between ${min} and ${max}`);
