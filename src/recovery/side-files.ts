@@ -55,8 +55,8 @@ export async function readSmallFile(fs: FileSystem, path: string, bytesMax: numb
   }
 }
 
-/** As `readSmallFile`, within the turn: only closing it is left to later, and matters to nobody. */
-export function readSmallFileSync(fs: FileSystem, path: string): Buffer | undefined {
+/** As `readSmallFile`, within the turn: only closing it is left to later, and `onClosing` is told of that. */
+export function readSmallFileSync(fs: FileSystem, path: string, onClosing: (closed: Promise<void>) => void): Buffer | undefined {
   const file = openIfThere(fs, path);
   if (file === undefined) return undefined;
   try {
@@ -64,7 +64,7 @@ export function readSmallFileSync(fs: FileSystem, path: string): Buffer | undefi
   } catch (error) {
     return noneIfTooLarge(error);
   } finally {
-    file.close().catch(() => undefined);
+    onClosing(file.close().catch(() => undefined));
   }
 }
 

@@ -57,6 +57,7 @@ export class Follower {
   #status: StoreStatus = 'open';
   #failure: StoreError | undefined;
   #manifest: Manifest | undefined;
+  #manifestsClosed: Promise<unknown> = Promise.resolve();
   #slot: Watermark | undefined;
   /** What may be fed. */
   #limit = 0;
@@ -207,7 +208,7 @@ export class Follower {
     this.queues.close();
     await this.#catchingUp?.catch(() => undefined);
     // A reader has nothing to lose: a descriptor that does not close well is no reason to keep the others open, or to complain.
-    await this.#watermark.close().catch(() => undefined);
+    await Promise.allSettled([this.#manifestsClosed, this.#watermark.close()]);
     await this.#logFiles.end();
     await this.#derivedFiles.end();
     this.#status = 'closed';
@@ -251,7 +252,8 @@ export class Follower {
   }
 
   #reloadManifest(): void {
-    const manifest = decodeManifest(readSmallFileSync(this.platform.fs, this.paths.manifest));
+    const closing = (closed: Promise<void>): unknown => (this.#manifestsClosed = Promise.all([this.#manifestsClosed, closed]));
+    const manifest = decodeManifest(readSmallFileSync(this.platform.fs, this.paths.manifest, closing));
     if (manifest !== undefined) this.#manifest = manifest;
   }
 
